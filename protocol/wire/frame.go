@@ -27,6 +27,23 @@ func (f Frame) Release() {
 	}
 }
 
+// Reserve adds to what the frame holds of the budget, waiting if need be: for memory that decoding it will take. The
+// error is ErrClosed. Only the connection's reader may call it, before Release.
+func (c *Conn) Reserve(f Frame, bytes int64) error {
+	if f.held != nil && !c.listener.budget.acquire(&f.held.grant, bytes, c.ctx.Done()) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Unreserve gives back what Reserve took, when the memory is free again.
+func (c *Conn) Unreserve(f Frame, bytes int64) {
+	if f.held != nil {
+		f.held.grant.bytes -= bytes
+		c.listener.budget.release(grantOf{bytes: bytes})
+	}
+}
+
 type heldBytes struct {
 	budget   *Budget
 	grant    grantOf

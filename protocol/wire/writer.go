@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// Later makes a reply's bytes when its turn has come; it may wait. An error closes the connection; no bytes and no error
-// mean that no reply is owed after all.
-type Later func() (net.Buffers, error)
+// Later makes a reply's bytes when its turn has come; it may wait. It may append to scratch, an empty slice that lives as
+// long as the writer, and return that among the pieces. An error closes the connection; no bytes and no error mean that
+// no reply is owed after all.
+type Later func(scratch []byte) (net.Buffers, error)
 
 // queued is one reply: bytes that are ready, or a promise of them.
 type queued struct {
@@ -94,9 +95,14 @@ func (c *Conn) hasRoom(size int64) bool {
 }
 
 // writeBuffer gathers small replies into one write.
-type writeBuffer struct{ bytes []byte }
+type writeBuffer struct {
+	bytes   []byte
+	scratch []byte // for Later
+}
 
-var writeBuffers = sync.Pool{New: func() any { return &writeBuffer{bytes: make([]byte, 0, copyBytes)} }}
+var writeBuffers = sync.Pool{New: func() any {
+	return &writeBuffer{bytes: make([]byte, 0, copyBytes), scratch: make([]byte, 0, copyBytes)}
+}}
 
 // write is the writer goroutine: it writes until the queue is empty, then ends and leaves no buffer behind.
 func (c *Conn) write() {
@@ -149,7 +155,7 @@ func (c *Conn) writeOne(buf *writeBuffer, q queued) error {
 			return err
 		}
 		var err error
-		if bytes, err = callLater(q.later); err != nil {
+		if bytes, err = callLater(q.later, buf.scratch); err != nil {
 			return err
 		}
 	}
@@ -165,13 +171,13 @@ func (c *Conn) writeOne(buf *writeBuffer, q queued) error {
 }
 
 // callLater turns a panic into the end of one connection, as Listener.handle does for the reading side.
-func callLater(later Later) (bytes net.Buffers, err error) {
+func callLater(later Later, scratch []byte) (bytes net.Buffers, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return later()
+	return later(scratch)
 }
 
 // gather copies small pieces into the buffer and writes large ones from where they lie.
