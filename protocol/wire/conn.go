@@ -11,7 +11,7 @@ import (
 // Conn is one client connection.
 //
 // The handler's goroutine owns the reading side (head, headLen, framesRead). The writing side and the flags are guarded
-// by mu, which is never held across a read, a write or a wait.
+// by mu, which is never held across a read, a write or a wait; under it, the budget's lock may be taken, never the reverse.
 type Conn struct {
 	listener *Listener
 	socket   net.Conn

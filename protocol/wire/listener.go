@@ -204,8 +204,8 @@ func (l *Listener) run(c *Conn, handle Handler) {
 		delete(l.perIP, ip)
 	}
 	l.mu.Unlock()
-	l.Counters.Closed.Add(1)
 	l.logEnd(c, err, cause)
+	l.Counters.Closed.Add(1)
 }
 
 // handle turns a panic into the end of one connection. None is expected; the others must not pay for it.
@@ -219,8 +219,8 @@ func (l *Listener) handle(c *Conn, handle Handler) (err error) {
 }
 
 func (l *Listener) logEnd(c *Conn, err, cause error) {
-	if cause != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, ErrClosed) || errors.Is(cause, ErrSlowReader)) {
-		err = cause
+	if cause != nil && (quietEnd(err) || errors.Is(cause, ErrSlowReader)) {
+		err = cause // the writer closed it, and the handler only noticed
 	}
 	switch {
 	case errors.Is(err, ErrStranger):

@@ -19,6 +19,7 @@ type Later func(scratch []byte) (net.Buffers, error)
 type queued struct {
 	bytes net.Buffers
 	later Later
+	frame Frame // released when later has returned, or never will be called
 	size  int64
 }
 
@@ -41,9 +42,14 @@ func (c *Conn) TrySend(bytes ...[]byte) error {
 }
 
 // SendLater queues a reply whose bytes come when its turn has come. Replies leave in the order of these calls, so a
-// reply that waits holds back those behind it, which is Kafka's order. It waits for room as Send does.
-func (c *Conn) SendLater(later Later) error {
-	return c.enqueue(queued{later: later}, true)
+// reply that waits holds back those behind it, which is Kafka's order. It waits for room as Send does. The frame that is
+// answered is released when later has returned, or when it never will be called.
+func (c *Conn) SendLater(f Frame, later Later) error {
+	err := c.enqueue(queued{later: later, frame: f}, true)
+	if err != nil {
+		f.Release()
+	}
+	return err
 }
 
 // Queued counts the replies that are queued or being made or written.
@@ -155,7 +161,9 @@ func (c *Conn) writeOne(buf *writeBuffer, q queued) error {
 			return err
 		}
 		var err error
-		if bytes, err = callLater(q.later, buf.scratch); err != nil {
+		bytes, err = callLater(q.later, buf.scratch)
+		q.frame.Release()
+		if err != nil {
 			return err
 		}
 	}
@@ -243,10 +251,14 @@ func (c *Conn) writeStep(step net.Buffers) error {
 	return err
 }
 
-// endWriting refuses further replies and wakes who waits for room. Called under mu; the first cause stays.
+// endWriting refuses further replies, releases the frames of those that will never leave, and wakes who waits for room.
+// Called under mu; the first cause stays.
 func (c *Conn) endWriting(cause error) {
 	if c.writeErr == nil {
 		c.writeErr = cause
+	}
+	for _, q := range c.queue {
+		q.frame.Release()
 	}
 	c.queue, c.queuedBytes, c.owed = nil, 0, 0
 	c.wakeWaiting()
