@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ var systems = []struct {
 }{
 	{"disk", func(t *testing.T) (FS, string) { return Disk{}, t.TempDir() }},
 	{"memory", func(*testing.T) (FS, string) { return NewMemory(), "" }},
+	{"fault", func(*testing.T) (FS, string) { return NewFault(1), "" }},
 }
 
 // conformance is the contract of FS and File, one property a case. at makes a name inside the test's directory.
@@ -404,4 +406,14 @@ func contents(t *testing.T, sys FS, name string) string {
 	check(t, int64(len(s)), n)
 	ok(t, f.Close())
 	return s
+}
+
+func exists(t *testing.T, sys FS, name string) bool {
+	t.Helper()
+	names, err := sys.List(path.Dir(name))
+	if errors.Is(err, ErrNotExist) {
+		return false
+	}
+	ok(t, err)
+	return slices.Contains(names, path.Base(name))
 }

@@ -67,7 +67,7 @@ func (m *Memory) open(name string, writable bool) (File, error) {
 func (m *Memory) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c, _, err := m.tree.rename(from, to)
+	c, err := m.tree.rename(from, to)
 	if err == nil {
 		c.apply(seen)
 	}
@@ -82,7 +82,7 @@ func (m *Memory) Remove(name string) error {
 
 // remove needs mu.
 func (m *Memory) remove(name string) error {
-	c, _, err := m.tree.remove(name)
+	c, err := m.tree.remove(name)
 	if err == nil {
 		c.apply(seen)
 	}

@@ -12,17 +12,20 @@ type node struct {
 	dir     bool
 	entries map[string]*node // of a directory, guarded by the owner of the tree
 
-	mu   sync.RWMutex // guards data; the tree's lock is taken first
+	mu   sync.RWMutex // of Memory: guards data; the tree's lock is taken first. Fault guards all by its own lock
 	data content
+
+	disk diskSide // of Fault: what a power loss leaves
 }
 
-func newFileNode() *node { return &node{} }
+func newFileNode() *node { return &node{disk: diskSide{low: noCut}} }
 
-func newDirNode() *node { return &node{dir: true, entries: map[string]*node{}} }
+func newDirNode() *node {
+	return &node{dir: true, entries: map[string]*node{}, disk: diskSide{entries: map[string]*node{}}}
+}
 
 // change is one change of directory entries: a name is removed, or set, or both. Working out what to do and doing it are
-// apart, so that it can be done
-// twice: at once in what programs see, and later in what is durable.
+// apart, so that Fault can do it twice: at once in what programs see, and at SyncDir in what is durable.
 type change struct {
 	fromDir  *node // nil when nothing is removed
 	fromName string
@@ -120,34 +123,33 @@ func (t tree) create(name string) (existing *node, c change, err error) {
 	return nil, change{toDir: dir, toName: base, target: newFileNode()}, nil
 }
 
-// rename returns the change that moves from to to; replaced is the file that loses its name, if any. Renaming a file to
-// itself changes nothing and returns a zero change.
-func (t tree) rename(from, to string) (c change, replaced *node, err error) {
+// rename returns the change that moves from to to. Renaming a file to itself returns a zero change.
+func (t tree) rename(from, to string) (change, error) {
 	fromDir, fromBase, err := t.parent("rename", from)
 	if err != nil {
-		return change{}, nil, err
+		return change{}, err
 	}
 	n := fromDir.entries[fromBase]
 	if n == nil {
-		return change{}, nil, pathError("rename", from, ErrNotExist)
+		return change{}, pathError("rename", from, ErrNotExist)
 	}
 	toDir, toBase, err := t.parent("rename", to)
 	if err != nil {
-		return change{}, nil, err
+		return change{}, err
 	}
 	if n.dir && n.holds(toDir) {
-		return change{}, nil, pathError("rename", to, errIntoItself)
+		return change{}, pathError("rename", to, errIntoItself)
 	}
 	old := toDir.entries[toBase]
 	switch {
 	case old == n:
-		return change{}, nil, nil
+		return change{}, nil
 	case old != nil && old.dir:
-		return change{}, nil, pathError("rename", to, ErrExist)
+		return change{}, pathError("rename", to, ErrExist)
 	case old != nil && n.dir:
-		return change{}, nil, pathError("rename", to, errNotDirectory)
+		return change{}, pathError("rename", to, errNotDirectory)
 	}
-	return change{fromDir: fromDir, fromName: fromBase, toDir: toDir, toName: toBase, target: n}, old, nil
+	return change{fromDir: fromDir, fromName: fromBase, toDir: toDir, toName: toBase, target: n}, nil
 }
 
 // holds says whether dir is n or lies below it.
@@ -163,20 +165,20 @@ func (n *node) holds(dir *node) bool {
 	return false
 }
 
-// remove returns the change that takes away a file or an empty directory, and the node that loses its name.
-func (t tree) remove(name string) (change, *node, error) {
+// remove returns the change that takes away a file or an empty directory.
+func (t tree) remove(name string) (change, error) {
 	dir, base, err := t.parent("remove", name)
 	if err != nil {
-		return change{}, nil, err
+		return change{}, err
 	}
 	n := dir.entries[base]
 	if n == nil {
-		return change{}, nil, pathError("remove", name, ErrNotExist)
+		return change{}, pathError("remove", name, ErrNotExist)
 	}
 	if len(n.entries) > 0 {
-		return change{}, nil, pathError("remove", name, errNotEmpty)
+		return change{}, pathError("remove", name, errNotEmpty)
 	}
-	return change{fromDir: dir, fromName: base}, n, nil
+	return change{fromDir: dir, fromName: base}, nil
 }
 
 // missing returns the directories on the way to name, and itself, that have to be made, parents first.
