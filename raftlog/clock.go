@@ -1,0 +1,103 @@
+package raftlog
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// clock gives a leader its log time: never falling, close to the wall clock, and not led astray by one wrong clock.
+//
+// It follows the monotonic clock from the last agreement with the wall and slews towards the wall at up to a tenth of
+// real time when they differ by less than maxStep. A larger difference is a step: backward steps are slewed too (time
+// stands slow until the wall has caught up), forward steps are taken only as far as the majority's clocks go along.
+// A lone voter is its own majority.
+type clock struct {
+	wall    func() time.Time
+	maxStep time.Duration
+
+	mu      sync.Mutex
+	last    int64     // ms, highest given
+	anchor  time.Time // wall reading (with monotonic part) at which now was set
+	now     time.Time
+	started bool
+	peers   map[uint64]time.Duration // peer's clock minus ours, as last heard
+	voters  int
+	alarm   string
+}
+
+func newClock(wall func() time.Time, maxStep time.Duration, last int64) *clock {
+	return &clock{wall: wall, maxStep: maxStep, last: last, peers: map[uint64]time.Duration{}, voters: 1}
+}
+
+// observe notes a peer's clock.
+func (c *clock) observe(peer uint64, wallMs int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peers[peer] = time.UnixMilli(wallMs).Sub(c.wall())
+}
+
+// members sets whose clocks count.
+func (c *clock) members(voters []uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.voters = len(voters)
+	for id := range c.peers {
+		if !slices.Contains(voters, id) {
+			delete(c.peers, id)
+		}
+	}
+}
+
+// floor keeps later times at or above ms: the log holds an entry of that time.
+func (c *clock) floor(ms int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = max(c.last, ms)
+}
+
+// read returns the time for the next entry in ms, and what is wrong with this replica's clock, if anything.
+func (c *clock) read() (int64, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wall := c.wall()
+	target := c.believable(wall).Round(0) // without the monotonic reading, so that differences are the wall's
+	if !c.started {
+		c.now, c.started = target, true
+	} else {
+		elapsed := max(wall.Sub(c.anchor), 0) // monotonic where the platform has it
+		c.now = slew(c.now.Add(elapsed), target, elapsed, c.maxStep)
+	}
+	c.anchor = wall
+	c.last = max(c.last, c.now.UnixMilli())
+	return c.last, c.alarm
+}
+
+// believable is the wall clock, or the majority's if the wall is more than maxStep ahead of that.
+func (c *clock) believable(wall time.Time) time.Time {
+	c.alarm = ""
+	if c.voters < 3 || len(c.peers)+1 <= c.voters/2 {
+		return wall
+	}
+	offsets := []time.Duration{0}
+	for _, d := range c.peers {
+		offsets = append(offsets, d)
+	}
+	slices.Sort(offsets)
+	median := offsets[(len(offsets)-1)/2]
+	if median < -c.maxStep {
+		c.alarm = "this node's clock is " + (-median).Round(time.Millisecond).String() + " ahead of the majority's; their time is used"
+		return wall.Add(median)
+	}
+	return wall
+}
+
+// slew moves now towards target by at most a tenth of elapsed; a target that is more than maxStep ahead is jumped to.
+func slew(now, target time.Time, elapsed, maxStep time.Duration) time.Time {
+	diff := target.Sub(now)
+	if diff > maxStep {
+		return target
+	}
+	limit := elapsed / 10
+	return now.Add(min(max(diff, -limit), limit))
+}

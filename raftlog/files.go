@@ -1,0 +1,227 @@
+package raftlog
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/duolog/duolog/internal/vfs"
+	"github.com/duolog/duolog/raftlog/internal/checkpoint"
+	"github.com/duolog/duolog/raftlog/internal/segment"
+)
+
+// A replica's directory holds generations: numbered directories with segments (log) and checkpoints (ckpt). The file
+// current names the one in use, and whose log it is. Creating a replica and taking in a snapshot both prepare a whole
+// generation and then switch current by a rename: a crash leaves the old one or the new one, never a mixture.
+const currentFile = "current"
+
+// files is one generation, open.
+type files struct {
+	generation int
+	seg        *segment.Log
+	ckpt       *checkpoint.Store
+}
+
+func (l *Log) seg() *segment.Log { return l.files.Load().seg }
+
+func (l *Log) ckpt() *checkpoint.Store { return l.files.Load().ckpt }
+
+func (l *Log) generationDir(n int) string { return path.Join(l.cfg.Dir, strconv.Itoa(n)) }
+
+func (l *Log) segmentOptions(generation int) segment.Options {
+	return segment.Options{
+		FS: l.cfg.FS, Dir: path.Join(l.generationDir(generation), "log"), UID: [16]byte(l.cfg.UID),
+		SegmentBytes: l.opt.SegmentBytes, Spare: l.opt.SpareSegments, TailBytes: l.opt.TailBytes,
+		BootID: l.opt.BootID, Foreground: l.opt.Foreground, Logger: l.logger, Now: l.opt.Now,
+	}
+}
+
+// openFiles opens the current generation, or makes the first one.
+func (l *Log) openFiles() error {
+	if err := l.cfg.FS.MkdirAll(l.cfg.Dir); err != nil {
+		return err
+	}
+	n, err := l.readCurrent()
+	if errors.Is(err, vfs.ErrNotExist) {
+		return l.create()
+	}
+	if err != nil {
+		return err
+	}
+	l.dropGenerationsBut(n)
+	ckpt, err := openCheckpoints(l, n)
+	if err != nil {
+		return err
+	}
+	return l.reopen(n, ckpt)
+}
+
+// readCurrent returns the generation in use and refuses another log's or replica's directory.
+func (l *Log) readCurrent() (int, error) {
+	name := path.Join(l.cfg.Dir, currentFile)
+	f, err := l.cfg.FS.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil || size > 200 {
+		return 0, errors.Join(err, fmt.Errorf("%s has %d bytes: it is not what this program wrote", name, size))
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return 0, err
+	}
+	var version, generation int
+	var uid string
+	var replica uint64
+	_, err = fmt.Sscanf(string(b), "duolog-log %d\nlog %s\nreplica %d\ngeneration %d\n", &version, &uid, &replica, &generation)
+	if err != nil || version != 1 {
+		return 0, fmt.Errorf("%s cannot be understood: %q", name, b)
+	}
+	if uid != l.cfg.UID.String() || replica != uint64(l.cfg.Replica) {
+		return 0, fmt.Errorf("%w: found log %s replica %d, expected log %s replica %d",
+			ErrForeign, uid, replica, l.cfg.UID, l.cfg.Replica)
+	}
+	return generation, nil
+}
+
+// switchTo makes a prepared generation the current one.
+func (l *Log) switchTo(generation int) error {
+	text := fmt.Sprintf("duolog-log 1\nlog %s\nreplica %d\ngeneration %d\n", l.cfg.UID, l.cfg.Replica, generation)
+	name := path.Join(l.cfg.Dir, currentFile)
+	f, err := l.cfg.FS.Create(name + ".tmp")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(text), 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := l.cfg.FS.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	return l.cfg.FS.SyncDir(l.cfg.Dir)
+}
+
+// dropGenerationsBut removes what an interrupted creation or snapshot left. Failing to costs space only.
+func (l *Log) dropGenerationsBut(keep int) {
+	names, err := l.cfg.FS.List(l.cfg.Dir)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		n := generationNumber(name)
+		if n < 0 || n == keep {
+			continue
+		}
+		if n == keep+1 {
+			if _, err := l.cfg.FS.Size(path.Join(l.cfg.Dir, name, "incoming")); err == nil {
+				continue // a snapshot whose pull can go on
+			}
+		}
+		_ = l.cfg.FS.RemoveAll(path.Join(l.cfg.Dir, name))
+	}
+}
+
+// create makes the first generation of a new replica.
+func (l *Log) create() error {
+	const first = 1
+	dir := l.generationDir(first)
+	if err := l.cfg.FS.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := l.cfg.FS.MkdirAll(dir); err != nil {
+		return err
+	}
+	meta := checkpoint.Meta{UID: [16]byte(l.cfg.UID), Replica: uint64(l.cfg.Replica), Top: uint64(l.cfg.Replica)}
+	conf := &raftpb.ConfState{}
+	for _, id := range l.cfg.Bootstrap {
+		conf.Voters = append(conf.Voters, uint64(id))
+		meta.Top = max(meta.Top, uint64(id))
+		meta.Index, meta.Term = genesis, genesis
+	}
+	var err error
+	if meta.Members, err = proto.Marshal(conf); err != nil {
+		return err
+	}
+	ckpt, err := checkpoint.Open(l.cfg.FS, path.Join(dir, "ckpt"))
+	if err != nil {
+		return err
+	}
+	if err := ckpt.Write(meta, func(checkpoint.Emit) error { return nil }); err != nil {
+		return err
+	}
+	hard := segment.HardState{Term: meta.Term, Commit: meta.Index}
+	seg, err := segment.Create(l.segmentOptions(first), meta.Index, meta.Term, hard)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(l.cfg.FS.SyncDir(dir), l.switchTo(first)); err != nil {
+		return errors.Join(err, seg.Close())
+	}
+	l.files.Store(&files{generation: first, seg: seg, ckpt: ckpt})
+	return nil
+}
+
+// openCheckpoints opens a generation's checkpoints and drops a newest one that is damaged.
+func openCheckpoints(l *Log, generation int) (*checkpoint.Store, error) {
+	ckpt, err := checkpoint.Open(l.cfg.FS, path.Join(l.generationDir(generation), "ckpt"))
+	if err != nil {
+		return nil, err
+	}
+	for _, damage := range ckpt.Damaged() {
+		l.logger.Error("a checkpoint is damaged; the one before it is used", "err", damage)
+	}
+	for n := ckpt.Newest(); n != nil; n = ckpt.Newest() {
+		err := n.Verify()
+		if err == nil {
+			return ckpt, nil
+		}
+		l.logger.Error("a checkpoint is damaged; the one before it is used", "index", n.Index, "err", err)
+		ckpt.DropNewest()
+	}
+	return nil, fmt.Errorf("no checkpoint can be read: %w", errors.Join(append(ckpt.Damaged(), checkpoint.ErrDamaged)...))
+}
+
+// reopen recovers a generation's segments.
+func (l *Log) reopen(generation int, ckpt *checkpoint.Store) error {
+	newest := ckpt.Newest()
+	floor := segment.Floor{Index: newest.Index, Term: newest.Term, Commit: newest.Index}
+	if older := ckpt.Older(); older != nil {
+		floor.Older = older.Index
+	}
+	seg, rec, err := segment.Open(l.segmentOptions(generation), floor)
+	if err != nil {
+		return err
+	}
+	if rec.TornBytes > 0 {
+		l.logger.Warn("cut a torn tail", "file", rec.TornFile, "at", rec.TornOffset, "bytes", rec.TornBytes)
+	}
+	// In async mode an acknowledged tail may be gone after the machine went down. A lone voter has nobody who counts on
+	// it; with peers, coming back under the same id would let them commit what this replica no longer has.
+	if l.opt.Flush == FlushAsync && !rec.Whole(l.opt.BootID) {
+		conf, err := confOf(newest)
+		if err != nil {
+			return errors.Join(err, seg.Close())
+		}
+		if !soleVoter(conf, l.cfg.Replica) {
+			seg.Abandon() // without a clean marker: the next start must come to the same answer
+			return ErrUnclean
+		}
+	}
+	l.files.Store(&files{generation: generation, seg: seg, ckpt: ckpt})
+	return nil
+}
+
+// soleVoter says that a replica is the whole membership.
+func soleVoter(conf *raftpb.ConfState, replica ReplicaID) bool {
+	return len(conf.Voters) == 1 && conf.Voters[0] == uint64(replica) && len(conf.Learners) == 0
+}

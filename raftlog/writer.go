@@ -1,0 +1,178 @@
+package raftlog
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/duolog/duolog/raftlog/internal/segment"
+)
+
+// appendWork is one storage append of the library: what to write, and the messages that may leave once it is durable.
+type appendWork struct {
+	entries   []segment.Entry
+	hard      *segment.HardState
+	voted     bool // term or vote changed: synced in every flush mode
+	snapshot  *raftpb.Snapshot
+	responses []*raftpb.Message
+	roll      bool // close the open segment instead
+}
+
+// writer owns the tail of the segments. It takes all works that are queued, writes them one after another, syncs once,
+// and then lets their responses go.
+type writer struct {
+	l      *Log
+	handed atomic.Uint64 // last index of the newest work handed over; it may lie below an older one's
+
+	mu    sync.Mutex
+	queue []*appendWork
+	done  bool
+	wake  chan struct{}
+
+	unsynced bool // async mode: something was written since the last sync
+}
+
+func newWriter(l *Log) *writer {
+	w := &writer{l: l, wake: make(chan struct{}, 1)}
+	w.handed.Store(l.seg().Last())
+	return w
+}
+
+func (w *writer) put(work *appendWork) {
+	if n := len(work.entries); n > 0 {
+		w.handed.Store(work.entries[n-1].Index)
+	}
+	if work.snapshot != nil {
+		w.handed.Store(work.snapshot.GetMetadata().GetIndex())
+	}
+	w.mu.Lock()
+	w.queue = append(w.queue, work)
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *writer) close() {
+	w.mu.Lock()
+	w.done = true
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for works. It returns none when the writer shall end, and nil works with more set on a flush tick.
+func (w *writer) take(flush <-chan time.Time) (works []*appendWork, more bool) {
+	for {
+		w.mu.Lock()
+		works, w.queue = w.queue, nil
+		done := w.done
+		w.mu.Unlock()
+		if done {
+			return nil, false
+		}
+		if len(works) > 0 {
+			return works, true
+		}
+		select {
+		case <-w.wake:
+		case <-flush:
+			return nil, true
+		}
+	}
+}
+
+func (w *writer) run() {
+	var flush <-chan time.Time
+	if w.l.opt.Flush == FlushAsync {
+		ticker := time.NewTicker(w.l.opt.FlushInterval)
+		defer ticker.Stop()
+		flush = ticker.C
+	}
+	for {
+		works, more := w.take(flush)
+		if !more {
+			return
+		}
+		var err error
+		if len(works) == 0 {
+			err = w.sync()
+		} else {
+			err = w.perform(works)
+		}
+		if err != nil {
+			w.l.fail(err)
+			return
+		}
+	}
+}
+
+// perform writes works and lets their responses go: first to the peers, then to this replica.
+func (w *writer) perform(works []*appendWork) error {
+	mustSync, rolls := false, 0
+	for _, work := range works {
+		if work.snapshot != nil {
+			if err := w.l.installSnapshot(work.snapshot, work.hard); err != nil {
+				return err
+			}
+		}
+		if work.roll {
+			if err := w.roll(); err != nil {
+				return err
+			}
+			rolls++
+			continue
+		}
+		if err := w.write(work); err != nil {
+			return err
+		}
+		mustSync = mustSync || work.voted || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
+	}
+	if mustSync {
+		if err := w.sync(); err != nil {
+			return err
+		}
+	}
+	var own []*raftpb.Message
+	for _, work := range works {
+		for _, m := range work.responses {
+			if m.GetTo() == uint64(w.l.cfg.Replica) {
+				own = append(own, m)
+			} else {
+				w.l.send(w.l.host.encode(m), m.GetTo()) // responses carry no entries, so this touches none of the host's state
+			}
+		}
+	}
+	w.l.inbox.addWritten(len(works)-rolls, own)
+	return nil
+}
+
+func (w *writer) write(work *appendWork) error {
+	hard := w.l.breaks.vote(work)
+	if hard == nil && len(work.entries) == 0 {
+		return nil
+	}
+	w.unsynced = true
+	if err := w.l.seg().Append(hard, work.entries); err != nil {
+		return err
+	}
+	w.l.metrics.appended(work.entries)
+	return nil
+}
+
+func (w *writer) sync() error {
+	if !w.unsynced {
+		return nil
+	}
+	w.unsynced = false
+	start := time.Now()
+	err := w.l.seg().Sync()
+	w.l.metrics.synced(time.Since(start))
+	return err
+}
