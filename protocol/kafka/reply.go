@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+
+	"github.com/duolog/duolog/protocol/wire"
 )
 
 // Handler is phase one of a request: it runs in request order on the connection's reading goroutine and must not wait.
@@ -41,10 +43,11 @@ type Response interface {
 }
 
 // Gatherer is a Response that hands its bytes out in pieces, so that record batches are not copied again. Gather appends
-// to head and returns head, grown, as the first piece.
+// to head and returns head, grown, as the first piece. Release is called when they have left, or never will.
 type Gatherer interface {
 	Response
 	Gather(head []byte) net.Buffers
+	Release()
 }
 
 // lengthBytes is the size of a frame's length prefix.
@@ -52,26 +55,25 @@ const lengthBytes = 4
 
 // encode writes a response frame: length, header, body. Header version 1 (with tags) belongs to flexible versions, but
 // ApiVersions answers always have version 0: the client can't know yet what we speak (KIP-511).
-func encode(scratch []byte, h Header, response Response) (net.Buffers, error) {
+func encode(scratch []byte, h Header, response Response) (late wire.Late, err error) {
 	response.SetVersion(h.Version)
 	head := append(scratch[:0], 0, 0, 0, 0)
 	head = binary.BigEndian.AppendUint32(head, uint32(h.CorrelationID))
 	if response.IsFlexible() && h.Key != keyApiVersions {
 		head = append(head, 0) // no tags
 	}
-	var pieces net.Buffers
 	if g, ok := response.(Gatherer); ok {
-		pieces = g.Gather(head)
+		late = wire.Late{Pieces: g.Gather(head), Done: g.Release}
 	} else {
-		pieces = net.Buffers{response.AppendTo(head)}
+		late.Pieces = net.Buffers{response.AppendTo(head)}
 	}
 	size := -lengthBytes
-	for _, piece := range pieces {
+	for _, piece := range late.Pieces {
 		size += len(piece)
 	}
 	if size > 1<<31-1 {
-		return nil, fmt.Errorf("kafka: a response of %d bytes does not fit into a frame", size)
+		return late, fmt.Errorf("kafka: a response of %d bytes does not fit into a frame", size)
 	}
-	binary.BigEndian.PutUint32(pieces[0], uint32(size))
-	return pieces, nil
+	binary.BigEndian.PutUint32(late.Pieces[0], uint32(size))
+	return late, nil
 }

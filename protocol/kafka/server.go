@@ -3,7 +3,6 @@ package kafka
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -127,17 +126,17 @@ func (s *Server) queue(conn *Conn, frame wire.Frame, row *served, h Header, repl
 		return nil
 	}
 	begun := time.Now()
-	return conn.wire.SendLater(frame, func(scratch []byte) (net.Buffers, error) {
+	return conn.wire.SendLater(frame, func(scratch []byte) (wire.Late, error) {
 		response, err := reply.later(conn.wire.Context())
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w (%s)", row.api.Key.Name(), err, conn)
+			return wire.Late{}, fmt.Errorf("%s: %w (%s)", row.api.Key.Name(), err, conn)
 		}
 		if response == nil {
-			return nil, nil
+			return wire.Late{}, nil
 		}
-		pieces, err := encode(scratch, h, response)
+		late, err := encode(scratch, h, response)
 		row.seconds.Observe(time.Since(begun).Seconds())
-		return pieces, err
+		return late, err
 	})
 }
 

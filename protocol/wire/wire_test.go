@@ -241,8 +241,8 @@ func TestRepliesLeaveInOrder(t *testing.T) {
 		}
 		defer f.Release()
 		_ = c.Send([]byte("1"))
-		_ = c.SendLater(f, func([]byte) (net.Buffers, error) { <-release; return net.Buffers{[]byte("2")}, nil })
-		_ = c.SendLater(f, func([]byte) (net.Buffers, error) { return nil, nil })
+		_ = c.SendLater(f, func([]byte) (Late, error) { <-release; return Late{Pieces: net.Buffers{[]byte("2")}}, nil })
+		_ = c.SendLater(f, func([]byte) (Late, error) { return Late{}, nil })
 		_ = c.Send([]byte("3"))
 		return nil
 	})
@@ -268,7 +268,7 @@ func TestPanicEndsOneConnection(t *testing.T) {
 		case "now":
 			panic("reading side")
 		case "later":
-			_ = c.SendLater(f, func([]byte) (net.Buffers, error) { panic("writing side") })
+			_ = c.SendLater(f, func([]byte) (Late, error) { panic("writing side") })
 			<-c.Context().Done()
 		}
 		return c.Send([]byte("fine"))
@@ -296,10 +296,10 @@ func TestCloseDrains(t *testing.T) {
 			}
 			f.Release()
 			close(asked)
-			_ = c.SendLater(f, func([]byte) (net.Buffers, error) {
+			_ = c.SendLater(f, func([]byte) (Late, error) {
 				<-c.Draining()
 				<-release
-				return net.Buffers{[]byte("answer")}, nil
+				return Late{Pieces: net.Buffers{[]byte("answer")}}, nil
 			})
 		}
 	})

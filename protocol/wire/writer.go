@@ -10,10 +10,16 @@ import (
 	"time"
 )
 
-// Later makes a reply's bytes when its turn has come; it may wait. It may append to scratch, an empty slice that lives as
-// long as the writer, and return that among the pieces. An error closes the connection; no bytes and no error mean that
-// no reply is owed after all.
-type Later func(scratch []byte) (net.Buffers, error)
+// Later makes a reply when its turn has come; it may wait. It may append to scratch, an empty slice that lives as long as
+// the writer, and return that among the pieces. An error closes the connection.
+type Later func(scratch []byte) (Late, error)
+
+// Late is what Later made. No pieces mean that no reply is owed after all. Done, where set, is called when the pieces have
+// left or never will: the memory they lie in is free again.
+type Late struct {
+	Pieces net.Buffers
+	Done   func()
+}
 
 // queued is one reply: bytes that are ready, or a promise of them.
 type queued struct {
@@ -155,19 +161,21 @@ func (c *Conn) writeOne(buf *writeBuffer, q queued) error {
 	if q.later == nil && q.bytes == nil {
 		return c.flush(buf)
 	}
-	bytes := q.bytes
+	late := Late{Pieces: q.bytes}
 	if q.later != nil {
-		if err := c.flush(buf); err != nil {
-			return err
+		err := c.flush(buf)
+		if err == nil {
+			late, err = callLater(q.later, buf.scratch)
 		}
-		var err error
-		bytes, err = callLater(q.later, buf.scratch)
 		q.frame.Release()
+		if late.Done != nil {
+			defer late.Done()
+		}
 		if err != nil {
 			return err
 		}
 	}
-	err := c.gather(buf, bytes)
+	err := c.gather(buf, late.Pieces)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.writeErr == nil {
@@ -179,7 +187,7 @@ func (c *Conn) writeOne(buf *writeBuffer, q queued) error {
 }
 
 // callLater turns a panic into the end of one connection, as Listener.handle does for the reading side.
-func callLater(later Later, scratch []byte) (bytes net.Buffers, err error) {
+func callLater(later Later, scratch []byte) (late Late, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
