@@ -124,6 +124,13 @@ func (b Batch) SetLogAppendTime(ms int64) {
 	b.seal()
 }
 
+// SetMaxTimestamp corrects the greatest time of a record, in place, and computes the CRC anew: producers may get it wrong
+// (Kafka: LogValidator sets it from the records).
+func (b Batch) SetMaxTimestamp(ms int64) {
+	binary.BigEndian.PutUint64(b[atMaxTimestamp:], uint64(ms))
+	b.seal()
+}
+
 // WithLogAppendTime is SetLogAppendTime on a copy.
 func (b Batch) WithLogAppendTime(ms int64) Batch {
 	c := append(make(Batch, 0, len(b)), b...)
