@@ -193,7 +193,7 @@ func (c *ConfigChange) apply(before map[string]string, table *configTable, check
 	twice := repeated(c.Ops, func(op ConfigOp) string { return op.Name })
 	for _, op := range c.Ops {
 		if twice[op.Name] {
-			return nil, refuse(ErrDuplicateConfig, "%q: config %q stands twice in one request", c.Name, op.Name)
+			return nil, refuse(ErrDuplicateConfig, "%s: config %s stands twice in one request", check.owner(), quoted(op.Name))
 		}
 		if err := op.apply(configs, table, check); err != nil {
 			return nil, err
@@ -214,7 +214,7 @@ func (op *ConfigOp) apply(configs map[string]string, table *configTable, check *
 		return nil
 	}
 	if op.Value == nil {
-		return refuse(ErrInvalidRequest, "config %q is to be set to no value; delete it instead", op.Name)
+		return refuse(ErrInvalidRequest, "%s: config %q is to be set to no value; delete it instead", check.owner(), op.Name)
 	}
 	value := *op.Value
 	switch op.Op {
@@ -230,7 +230,7 @@ func (op *ConfigOp) apply(configs map[string]string, table *configTable, check *
 		}
 		value = editList(old, value, op.Op)
 	default:
-		return refuse(ErrInvalidRequest, "config %q: there is no operation %d", op.Name, op.Op)
+		return refuse(ErrInvalidRequest, "%s: config %q: there is no operation %d", check.owner(), op.Name, op.Op)
 	}
 	if err := check.value(table, op.Name, value); err != nil {
 		return err

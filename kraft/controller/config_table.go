@@ -106,11 +106,14 @@ func (c *configCheck) name(table *configTable, name string) error {
 }
 
 func (c *configCheck) refuse(what, why string) error {
-	owner := fmt.Sprintf("topic %q", c.topic)
+	return refuse(ErrInvalidConfig, "%s: %s: %s", c.owner(), what, why)
+}
+
+func (c *configCheck) owner() string {
 	if c.group != "" {
-		owner = fmt.Sprintf("group %q", c.group)
+		return fmt.Sprintf("group %q", c.group)
 	}
-	return refuse(ErrInvalidConfig, "%s: %s: %s", owner, what, why)
+	return fmt.Sprintf("topic %q", c.topic)
 }
 
 // Checks of values.

@@ -117,7 +117,7 @@ func (c *CreateTopics) decide(img *image.Image, now int64) (records []image.Reco
 		wanted, answer := &c.Topics[i], &result.Topics[i]
 		answer.Name = wanted.Name
 		if twice[wanted.Name] {
-			answer.Err = refuse(ErrDuplicateTopic, "topic %q stands twice in one request", wanted.Name)
+			answer.Err = refuse(ErrDuplicateTopic, "topic %s stands twice in one request", quoted(wanted.Name))
 			continue
 		}
 		topic, err := c.plan(img, wanted, budget, now)
@@ -230,10 +230,10 @@ func newConfigs(img *image.Image, t *NewTopic, d Defaults) (map[string]string, e
 	configs := make(map[string]string, len(t.Configs))
 	for _, c := range t.Configs {
 		if _, twice := configs[c.Name]; twice {
-			return nil, refuse(ErrDuplicateConfig, "topic %q: config %q stands twice in one request", t.Name, c.Name)
+			return nil, refuse(ErrDuplicateConfig, "topic %q: config %s stands twice in one request", t.Name, quoted(c.Name))
 		}
 		if c.Value == nil {
-			return nil, refuse(ErrInvalidConfig, "topic %q: config %q has no value", t.Name, c.Name)
+			return nil, refuse(ErrInvalidConfig, "topic %q: config %s has no value", t.Name, quoted(c.Name))
 		}
 		if err := check.value(topicConfigs, c.Name, *c.Value); err != nil {
 			return nil, err

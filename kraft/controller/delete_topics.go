@@ -80,7 +80,7 @@ func find(img *image.Image, ref TopicRef) (*image.Topic, error) {
 // UnknownTopic is the sentence for a topic that is not there, with the nearest name where one is near.
 func UnknownTopic(img *image.Image, name string) error {
 	if nearest, ok := img.Nearest(name); ok {
-		return refuse(ErrUnknownTopic, "topic %q does not exist; did you mean %q?", name, nearest)
+		return refuse(ErrUnknownTopic, "topic %s does not exist; did you mean %q?", quoted(name), nearest)
 	}
-	return refuse(ErrUnknownTopic, "topic %q does not exist", name)
+	return refuse(ErrUnknownTopic, "topic %s does not exist", quoted(name))
 }

@@ -57,7 +57,7 @@ func (c *GrowTopics) decide(img *image.Image, _ int64) (records []image.Record, 
 		answer := &result.Topics[i]
 		answer.Name = g.Name
 		if twice[g.Name] {
-			answer.Err = refuse(ErrDuplicateTopic, "topic %q stands twice in one request", g.Name)
+			answer.Err = refuse(ErrDuplicateTopic, "topic %s stands twice in one request", quoted(g.Name))
 			continue
 		}
 		grown, added, err := g.plan(img, budget)
@@ -86,9 +86,9 @@ func (g *Growth) plan(img *image.Image, budget int) (*image.Topic, int, error) {
 	have, added := len(t.Queues), int(g.Queues)-len(t.Queues)
 	switch {
 	case added == 0:
-		return nil, 0, refuse(ErrInvalidQueues, "topic %q has %d partitions already", g.Name, have)
+		return nil, 0, refuse(ErrInvalidQueues, "topic %q: its number of partitions is %d already", g.Name, have)
 	case added < 0:
-		return nil, 0, refuse(ErrInvalidQueues, "topic %q has %d partitions and can't shrink to %d", g.Name, have, g.Queues)
+		return nil, 0, refuse(ErrInvalidQueues, "topic %q: its number of partitions is %d and can't fall to %d", g.Name, have, g.Queues)
 	case g.Queues > image.MaxQueues:
 		return nil, 0, refuse(ErrInvalidQueues, "topic %q: %d partitions, a topic may have %d", g.Name, g.Queues, image.MaxQueues)
 	case added > budget:

@@ -66,10 +66,10 @@ const (
 func quoted(name string) string { return fmt.Sprintf("%q", shortened(name)) }
 
 func shortened(text string) string {
-	if len(text) <= 300 {
+	if len(text) <= 260 {
 		return text
 	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:300], len(text))
+	return fmt.Sprintf("%s… (%d bytes)", text[:260], len(text))
 }
 
 // checkNewName adds to CheckTopicName what other topics forbid.

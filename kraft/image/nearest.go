@@ -40,34 +40,41 @@ func NearestOf(name string, names iter.Seq[string]) (nearest string, found bool)
 }
 
 // distance is the number of edits between two texts (Damerau and Levenshtein's, swaps of neighbours only), or limit if it
-// is limit or more.
+// is limit or more. Only cells nearer than limit to the diagonal can count, so no others are computed.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(b) > MaxNameBytes {
 		return limit
 	}
-	var rows [3][MaxNameBytes + 1]int16
+	var rows [3][MaxNameBytes + 2]uint8
 	before, last, row := &rows[0], &rows[1], &rows[2]
-	for j := range len(b) + 1 {
-		row[j] = int16(j)
+	for j := range min(len(b), limit+1) + 1 {
+		row[j] = uint8(min(j, limit))
 	}
+	far := uint8(limit)
 	for i := 1; i <= len(a); i++ {
 		before, last, row = last, row, before
-		row[0] = int16(i)
-		best := row[0]
-		for j := 1; j <= len(b); j++ {
-			cost := int16(1)
+		low, high := max(1, i-limit), min(len(b), i+limit)
+		row[low-1], row[high+1] = far, far
+		if low == 1 {
+			row[0] = uint8(min(i, limit))
+		}
+		best := row[low-1]
+		for j := low; j <= high; j++ {
+			d := min(last[j], row[j-1]) + 1
 			if a[i-1] == b[j-1] {
-				cost = 0
+				d = min(d, last[j-1])
+			} else {
+				d = min(d, last[j-1]+1)
 			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
+				d = min(d, before[j-2]+1)
 			}
+			row[j] = min(d, far)
 			best = min(best, row[j])
 		}
-		if int(best) >= limit {
+		if best >= far {
 			return limit
 		}
 	}
-	return min(int(row[len(b)]), limit)
+	return int(row[len(b)])
 }
