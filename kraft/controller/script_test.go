@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/duolog/duolog/kraft/image"
-	"github.com/duolog/duolog/kraft/internal/script"
 )
 
 // TestScripts runs testdata/*.txt. A command's arguments are given on its line; commands about topics take one topic a
@@ -28,7 +27,7 @@ import (
 //	image                                                  the whole image
 //	look       NAME …                                      what both protocols call a topic
 func TestScripts(t *testing.T) {
-	script.Run(t, "testdata/*.txt", func(t *testing.T) func(*testing.T, *script.Command) string {
+	runScripts(t, "testdata/*.txt", func(t *testing.T) func(*testing.T, *block) string {
 		return (&play{t: t, img: new(image.Image)}).run
 	})
 }
@@ -40,7 +39,7 @@ type play struct {
 	now int64
 }
 
-func (s *play) run(t *testing.T, d *script.Command) string {
+func (s *play) run(t *testing.T, d *block) string {
 	s.t = t
 	switch d.Name {
 	case "image":
@@ -151,7 +150,7 @@ func short(id image.UUID) string { return strconv.Itoa(int(id[15])) }
 // number is an id made of one number.
 func number(n int) image.UUID { return image.UUID{0: byte(n), 1: byte(n >> 8), 15: byte(n)} }
 
-func (s *play) look(d *script.Command) string {
+func (s *play) look(d *block) string {
 	var b strings.Builder
 	for _, arg := range d.Args {
 		topic, ok := s.img.Resolve(arg.Key)
@@ -166,7 +165,7 @@ func (s *play) look(d *script.Command) string {
 	return b.String()
 }
 
-func (s *play) command(d *script.Command) Command {
+func (s *play) command(d *block) Command {
 	arg := d.Arg
 	num := func(key string, otherwise int) int { return s.num(arg(key, strconv.Itoa(otherwise))) }
 	node := image.NodeID(num("node", 1))
@@ -208,7 +207,7 @@ func (s *play) command(d *script.Command) Command {
 	}
 }
 
-func (s *play) topicCommand(d *script.Command, arg func(string, string) string, num func(string, int) int) Command {
+func (s *play) topicCommand(d *block, arg func(string, string) string, num func(string, int) int) Command {
 	validate, defaults := d.Has("validate"), Defaults{Queues: int32(num("queues", 1)), MaxMessageBytes: int32(num("max", 0))}
 	lines := s.topicLines(d.Input)
 	switch d.Name {

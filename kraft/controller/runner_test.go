@@ -1,17 +1,11 @@
-// Package script runs tests that are written as text: commands with what they are expected to print.
+package controller
+
+// This file runs scripts: tests written as text, commands with what they are expected to print.
 //
 // A file is a sequence of blocks, with comments (#) and empty lines between them. A block is a line with the command's
 // name and its arguments (key, or key=value, or key=(a,b) for a list), lines of input up to one of four dashes, and the
 // expected output up to an empty line. With -rewrite the files are written anew with the output that was got; the
 // difference is then read in review.
-//
-//	bootstrap id=c1
-//	----
-//	+ cluster "c1" …
-//	ok
-//
-// It is for tests only.
-package script
 
 import (
 	"flag"
@@ -23,19 +17,19 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the scripts anew with the output that was got")
 
-// Command is one block of a script.
-type Command struct {
+// block is one command of a script.
+type block struct {
 	Name  string
-	Args  []Arg
+	Args  []blockArg
 	Input string
 	Line  int
 }
 
-// Arg is one argument of a command; Value is "" if there was no "=".
-type Arg struct{ Key, Value string }
+// blockArg is one argument of a command; Value is "" if there was no "=".
+type blockArg struct{ Key, Value string }
 
 // Has says whether an argument is there.
-func (c *Command) Has(key string) bool {
+func (c *block) Has(key string) bool {
 	for _, a := range c.Args {
 		if a.Key == key {
 			return true
@@ -45,7 +39,7 @@ func (c *Command) Has(key string) bool {
 }
 
 // Arg is the value of an argument, or otherwise if it is not there.
-func (c *Command) Arg(key, otherwise string) string {
+func (c *block) Arg(key, otherwise string) string {
 	for _, a := range c.Args {
 		if a.Key == key {
 			return a.Value
@@ -54,9 +48,9 @@ func (c *Command) Arg(key, otherwise string) string {
 	return otherwise
 }
 
-// Run runs every script that the pattern matches as a subtest. open makes the function that runs one script's commands and
+// runScripts runs every script that the pattern matches as a subtest. open makes the function that runs one script's commands and
 // returns what each prints.
-func Run(t *testing.T, pattern string, open func(t *testing.T) func(t *testing.T, c *Command) string) {
+func runScripts(t *testing.T, pattern string, open func(t *testing.T) func(t *testing.T, c *block) string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
@@ -69,7 +63,7 @@ func Run(t *testing.T, pattern string, open func(t *testing.T) func(t *testing.T
 	}
 }
 
-func runFile(t *testing.T, file string, run func(*testing.T, *Command) string) {
+func runFile(t *testing.T, file string, run func(*testing.T, *block) string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +87,7 @@ func runFile(t *testing.T, file string, run func(*testing.T, *Command) string) {
 }
 
 // runBlock runs the block that starts at a line and returns the line behind it.
-func runBlock(t *testing.T, file string, lines []string, at int, out *strings.Builder, run func(*testing.T, *Command) string) int {
+func runBlock(t *testing.T, file string, lines []string, at int, out *strings.Builder, run func(*testing.T, *block) string) int {
 	c := parse(lines[at], at+1)
 	at++
 	start := at
@@ -123,12 +117,12 @@ func runBlock(t *testing.T, file string, lines []string, at int, out *strings.Bu
 	return at
 }
 
-func parse(line string, number int) *Command {
+func parse(line string, number int) *block {
 	words := strings.Fields(line)
-	c := &Command{Name: words[0], Line: number}
+	c := &block{Name: words[0], Line: number}
 	for _, w := range words[1:] {
 		key, value, _ := strings.Cut(w, "=")
-		c.Args = append(c.Args, Arg{key, strings.Trim(value, "()")})
+		c.Args = append(c.Args, blockArg{key, strings.Trim(value, "()")})
 	}
 	return c
 }
