@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"math"
@@ -35,25 +36,26 @@ const (
 // separators end a property's name and its value on the wire (MessageDecoder.NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR).
 const separators = "\x01\x02"
 
+func hasSeparator[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c == separators[0] || c == separators[1] {
+			return true
+		}
+	}
+	return false
+}
+
 // base64Mark is what marked names and values use: no padding, no character that any tool would have to quote.
 var base64Mark = base64.RawURLEncoding
 
 // isCleanValue says that a header value can be a property: it is not null, not empty (Java's parser drops such), UTF-8, and
 // free of separators.
 func isCleanValue(b []byte) bool {
-	if len(b) == 0 || !utf8.Valid(b) {
-		return false
-	}
-	for _, c := range b {
-		if c == separators[0] || c == separators[1] {
-			return false
-		}
-	}
-	return true
+	return len(b) > 0 && utf8.Valid(b) && !hasSeparator(b)
 }
 
 func isCleanName(s string) bool {
-	return s != "" && utf8.ValidString(s) && !strings.ContainsAny(s, separators)
+	return s != "" && utf8.ValidString(s) && !hasSeparator(s)
 }
 
 // escape makes the property table of a record: key and tombstone first, then the headers in their order. Names in the table
@@ -89,8 +91,8 @@ func escapeKey(key []byte, taken bool, form Form) (name, value string, ok bool) 
 		return "", "", false
 	case key == nil:
 		return keyMark, keyNull, true
-	case form == FormPlain && len(key) > 0 && !strings.ContainsAny(string(key), separators),
-		!taken && isCleanValue(key) && !strings.Contains(string(key), keySeparator):
+	case form == FormPlain && len(key) > 0 && !hasSeparator(key),
+		!taken && isCleanValue(key) && !bytes.ContainsRune(key, keySeparator):
 		return PropertyKeys, string(key), true
 	}
 	return keyMark, keyBytes + base64Mark.EncodeToString(key), true
@@ -100,7 +102,7 @@ func escapeKey(key []byte, taken bool, form Form) (name, value string, ok bool) 
 // both Kafka's Headers.lastHeader and a property table have it.
 func showsPlain(h *Header, p place, form Form) bool {
 	if form == FormPlain {
-		return h.Value != nil && !strings.ContainsAny(h.Key, separators) && !strings.ContainsAny(string(h.Value), separators)
+		return h.Value != nil && !hasSeparator(h.Key) && !hasSeparator(h.Value)
 	}
 	return p.last && isCleanName(h.Key) && isCleanValue(h.Value) && !strings.HasPrefix(h.Key, markPrefix) &&
 		(form != FormKafka || !IsInternalName(h.Key))
@@ -213,9 +215,9 @@ func restoreKey(value string, ok bool) ([]byte, bool) {
 	if value == keyNull {
 		return nil, ok
 	}
-	encoded, bytes := strings.CutPrefix(value, keyBytes)
+	encoded, isBytes := strings.CutPrefix(value, keyBytes)
 	key, err := base64Mark.DecodeString(encoded)
-	return notNil(key), ok && bytes && err == nil
+	return notNil(key), ok && isBytes && err == nil
 }
 
 // restoreHeader undoes markHeader. What it lets pass although markHeader would write it differently, sameTable catches.

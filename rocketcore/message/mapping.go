@@ -20,7 +20,7 @@ func ToRecord(m Message) (Record, Facts, error) {
 	marked := false
 	for i := range m.Properties {
 		p := &m.Properties[i]
-		if strings.ContainsAny(p.Name, separators) || strings.ContainsAny(p.Value, separators) {
+		if hasSeparator(p.Name) || hasSeparator(p.Value) {
 			return Record{}, Facts{}, fmt.Errorf("%w: %q", ErrProperty, p.Name)
 		}
 		marked = marked || strings.HasPrefix(p.Name, markPrefix)

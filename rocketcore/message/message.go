@@ -40,7 +40,7 @@ func (m *Message) Tag() string {
 // Keys are the parts of the KEYS property between spaces, which are what RocketMQ indexes.
 func (m *Message) Keys() []string {
 	keys, _ := m.Property(PropertyKeys)
-	return strings.FieldsFunc(keys, func(r rune) bool { return r == ' ' })
+	return strings.FieldsFunc(keys, func(r rune) bool { return r == keySeparator })
 }
 
 // UniqKey is the client's own id of the message, "" if it made none.

@@ -16,7 +16,7 @@ const (
 )
 
 // keySeparator separates the keys of one KEYS property (MessageConst.KEY_SEPARATOR).
-const keySeparator = " "
+const keySeparator = ' '
 
 // userNames are the names in MessageConst that a client's API sets on behalf of its user (setters of Message, the queue
 // selector, RequestResponseFuture, the trace hook) and that therefore may come from a Kafka producer too.
@@ -60,6 +60,26 @@ func IsUserName(name string) bool { return userNames[name] }
 // RocketMQ readers under a marked name.
 func IsInternalName(name string) bool {
 	return internalNames[name] || strings.HasPrefix(name, transientPrefix)
+}
+
+// frequentNames are those that nearly every RocketMQ message has, by themselves.
+var frequentNames = func() map[string]string {
+	m := make(map[string]string)
+	for _, name := range []string{
+		PropertyKeys, PropertyTags, PropertyWait, PropertyDelay, PropertyUniqKey, PropertyTimerDelaySec,
+		PropertyTimerDelayMs, PropertyTimerDeliverMs, PropertyShardingKey, "MSG_REGION", "TRACE_ON", "CLUSTER",
+	} {
+		m[name] = name
+	}
+	return m
+}()
+
+// internName makes a string of a name, without an allocation if it is a frequent one.
+func internName(b []byte) string {
+	if name, ok := frequentNames[string(b)]; ok {
+		return name
+	}
+	return string(b)
 }
 
 func set(names ...string) map[string]bool {

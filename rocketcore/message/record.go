@@ -41,7 +41,7 @@ func (b Batch) Records(l Limits) ([]Record, error) {
 	for it.Next() {
 		r := *it.Record()
 		if n := len(r.Headers); n > cap(slab)-len(slab) {
-			slab = make([]Header, 0, max(n, min(n*(it.walk.count-len(records)), 1024)))
+			slab = make([]Header, 0, max(n, min(n*(it.walk.count+1), 1024)))
 		}
 		at := len(slab)
 		slab = append(slab, r.Headers...)
@@ -109,14 +109,12 @@ func (it *Iterator) fill() error {
 	it.headers = it.headers[:0]
 	h := it.raw.headerWalk()
 	for h.next() {
-		name := ""
 		// The records of a batch mostly have the same headers in the same order: keep the name of the one before.
 		if i := len(it.headers); i < len(known) && known[i].Key == string(h.name) {
-			name = known[i].Key
+			it.headers = append(it.headers, Header{known[i].Key, h.value})
 		} else {
-			name = string(h.name)
+			it.headers = append(it.headers, Header{internName(h.name), h.value})
 		}
-		it.headers = append(it.headers, Header{name, h.value})
 	}
 	it.record.Headers = it.headers
 	return h.err

@@ -206,7 +206,15 @@ func TestIteratorDoesNotAllocatePerRecord(t *testing.T) {
 			}
 		})
 		if allocs > 40 {
-			t.Errorf("%v: %v allocations for 1000 records", codec, allocs)
+			t.Errorf("Iterate, %v: %v allocations for 1000 records", codec, allocs)
+		}
+		allocs = testing.AllocsPerRun(5, func() {
+			if _, err := b.Records(Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs > 50 {
+			t.Errorf("Records, %v: %v allocations for 1000 records", codec, allocs)
 		}
 	}
 }
