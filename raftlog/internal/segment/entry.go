@@ -39,6 +39,8 @@ type Floor struct {
 	// Installed says that the checkpoint came from another replica, so that the log may still be the one from before it:
 	// where the log does not hold (Index, Term) it is then restarted at it, as by Reset, instead of being refused.
 	Installed bool
+	// Segments are the copied segment files that belong to an installed checkpoint, as for Install.
+	Segments []string
 }
 
 // Recovered is what Open found.

@@ -1,105 +1,243 @@
 package segment
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sync"
 
 	"github.com/duolog/duolog/internal/vfs"
 )
 
-var errSkeleton = errors.New("segment: not built yet")
-
 // Log is one segmented log.
-type Log struct{}
+//
+// Locks, in the order in which they are taken: writeMu (one writer), jobMu (one background job or compaction), syncMu (one
+// sync), mu (the state; never held across a file operation).
+type Log struct {
+	o       Options
+	files   handles
+	tables  tables
+	spares  spares
+	worker  worker
+	writeMu sync.Mutex
+	jobMu   sync.Mutex
+	syncMu  sync.Mutex
+	round   round // owned by the holder of writeMu
 
-// Exists says whether dir holds a log, whole or damaged. A Create that the power interrupted leaves none.
-func Exists(fs vfs.FS, dir string) (bool, error) { return false, errSkeleton }
+	mu sync.RWMutex
+	state
+	cache    cache
+	sidecars []sidecarJob
+	failed   error
+	closed   bool
+}
 
 // Create makes a log in an empty or missing directory whose first entry will be index+1; term is the term of index.
-func Create(o Options, index, term uint64, hard HardState) (*Log, error) { return nil, errSkeleton }
+func Create(o Options, index, term uint64, hard HardState) (*Log, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	exists, err := Exists(o.FS, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if exists {
+		return nil, fmt.Errorf("%w: %s", ErrExists, o.Dir)
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := o.FS.SyncDir(path.Dir(o.Dir)); err != nil {
+		return nil, err
+	}
+	l := newLog(o)
+	dir, err := list(o.FS, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	spares, err := tidy(&l.o, dir)
+	if err != nil {
+		return nil, err
+	}
+	l.spares.set(spares)
+	h := header{uid: o.UID, sequence: 1, first: index + 1, termBefore: term, hard: hard, created: l.nowMs(), bootID: o.BootID}
+	s, file, err := makeSegment(&l.o, &h, o.SegmentBytes, &l.spares)
+	if err != nil {
+		return nil, err
+	}
+	l.files.adopt(s, file)
+	l.worker.ahead.start(s, s.end)
+	l.segs, l.tail = []*segment{s}, newTail(s, file)
+	l.last, l.hard, l.commit, l.durable = index, hard, max(hard.Commit, index), index
+	l.floors = [2]uint64{index, index}
+	l.relist()
+	l.start()
+	return l, nil
+}
 
-// Open recovers the log in o.Dir.
-func Open(o Options, floor Floor) (*Log, Recovered, error) { return nil, Recovered{}, errSkeleton }
+func newLog(o Options) *Log {
+	l := &Log{o: o, files: handles{fs: o.FS, dir: o.Dir}, cache: cache{maxBytes: o.TailBytes}}
+	return l
+}
 
-// Append writes the hard state, if not nil, and then the entries, one gathered write per segment. entries[0].Index is at
-// most Last()+1; a lower one supersedes everything from there on. It returns after the write: Sync makes it durable.
-func (l *Log) Append(hard *HardState, entries []Entry) error { return errSkeleton }
+func newTail(s *segment, file vfs.File) tail {
+	return tail{
+		seg: s, file: file, seed: frameSeed(s.head.uid, s.head.sequence), synced: headerBytes,
+		table: &table{first: s.head.first, end: headerBytes, link: s.head.crc},
+	}
+}
 
-// SetCommit tells the log what is committed; later frames carry it.
-func (l *Log) SetCommit(commit uint64) {}
+func (l *Log) nowMs() int64 { return l.o.Now().UnixMilli() }
 
-// Sync makes everything durable that was appended before the call.
-func (l *Log) Sync() error { return errSkeleton }
-
-// Durable is the highest index that is known to be synced.
-func (l *Log) Durable() uint64 { return 0 }
-
-// Entries returns entries [lo, hi), at least one, and no more than maxBytes of payload beyond it.
-func (l *Log) Entries(lo, hi, maxBytes uint64) ([]Entry, error) { return nil, errSkeleton }
-
-// Term returns the term of entry i; i may be First()-1.
-func (l *Log) Term(i uint64) (uint64, error) { return 0, errSkeleton }
+// path is that of a segment's files, without suffix.
+func (l *Log) path(s *segment) string { return path.Join(l.o.Dir, s.name) }
 
 // First is the index of the first entry kept.
-func (l *Log) First() uint64 { return 0 }
+func (l *Log) First() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.base.index + 1
+}
 
 // Last is the index of the last entry, First()-1 where there is none.
-func (l *Log) Last() uint64 { return 0 }
+func (l *Log) Last() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.last
+}
+
+// Durable is the highest index that is known to be synced.
+func (l *Log) Durable() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.durable
+}
 
 // Hard is the newest hard state written.
-func (l *Log) Hard() HardState { return HardState{} }
+func (l *Log) Hard() HardState {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.hard
+}
 
-// Locate says where the payload of entry i lies.
-func (l *Log) Locate(i uint64) (Place, error) { return Place{}, errSkeleton }
-
-// ReadAt fills buf from the payload at p, off bytes into it, unverified.
-func (l *Log) ReadAt(p Place, off int, buf []byte) error { return errSkeleton }
-
-// ReadEntry reads one entry from disk and verifies it.
-func (l *Log) ReadEntry(i uint64) (Entry, error) { return Entry{}, errSkeleton }
-
-// Scan calls fn for every entry in effect from index from to the last, verified. The payload is valid until fn returns.
-func (l *Log) Scan(from uint64, fn func(Entry, Place) error) error { return errSkeleton }
-
-// SetFloor tells the log of a new durable checkpoint at index.
-func (l *Log) SetFloor(index uint64) {}
-
-// Compact drops whole segments that lie entirely below keep.
-func (l *Log) Compact(keep uint64) error { return errSkeleton }
+// SetCommit tells the log what is committed; later frames carry it, and nothing at or below it can be superseded.
+func (l *Log) SetCommit(commit uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.commit = max(l.commit, commit)
+}
 
 // Segments describes the segments, oldest first; the last one is open.
-func (l *Log) Segments() []Info { return nil }
-
-// Pinned is a segment that stays until it is released.
-type Pinned struct{}
-
-// Pin keeps a closed segment from being compacted.
-func (l *Log) Pin(sequence uint64) (*Pinned, error) { return nil, errSkeleton }
-
-// Info describes the segment as it was when it was pinned.
-func (p *Pinned) Info() Info { return Info{} }
-
-// ReadAt reads raw bytes of the segment file.
-func (p *Pinned) ReadAt(buf []byte, off int64) (int, error) { return 0, errSkeleton }
-
-// Release gives the segment free. It may be called twice.
-func (p *Pinned) Release() {}
-
-// Reset drops all entries and goes on at index+1 behind (index, term), after a snapshot. The hard state stays.
-func (l *Log) Reset(index, term uint64) error { return errSkeleton }
-
-// CheckCopied verifies a segment file copied from another replica, every frame of it, and makes it durable together with
-// its offsets table, which it writes beside it. It is the slow part of Install and touches no log.
-func CheckCopied(fs vfs.FS, uid [16]byte, path string) (Info, error) { return Info{}, errSkeleton }
-
-// Install replaces all entries by the copied segments at paths, in sequence order; they are moved into the log's
-// directory. The log goes on at index+1 behind (index, term), the last entry of the last segment. The hard state stays.
-func (l *Log) Install(paths []string, index, term uint64) error { return errSkeleton }
-
-// Close writes the clean marker, syncs and closes. A failed log closes without the marker and returns its failure.
-func (l *Log) Close() error { return errSkeleton }
-
-// Abandon stops background work and closes the files without writing anything, as a killed process would.
-func (l *Log) Abandon() {}
+func (l *Log) Segments() []Info {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	infos := make([]Info, len(l.segs))
+	for i, s := range l.segs {
+		infos[i] = s.info(i < len(l.segs)-1)
+	}
+	return infos
+}
 
 // Failed returns why the log has failed, nil while it has not.
-func (l *Log) Failed() error { return nil }
+func (l *Log) Failed() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.failed
+}
+
+// usable says whether the log takes writes.
+func (l *Log) usable() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// fail makes the log refuse every further write: after a failed write or sync nobody knows what the file holds, and a
+// second sync would report success for pages that the kernel has given up. The first failure is the one that is kept.
+func (l *Log) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		l.o.Logger.Error("log failed and takes no more writes", "dir", l.o.Dir, "error", err)
+	}
+	return l.failed
+}
+
+// Close writes the clean marker, syncs and closes. A failed log closes without the marker and returns its failure. A
+// closed log stays closed: further calls do nothing.
+func (l *Log) Close() error {
+	l.worker.finish(l)
+	l.writeMu.Lock()
+	defer l.writeMu.Unlock()
+	err := l.usable()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	if err == nil {
+		err = l.writeClean()
+	}
+	l.shut()
+	return err
+}
+
+// Abandon stops background work and closes the files without writing anything, as a killed process would.
+func (l *Log) Abandon() {
+	l.worker.stop()
+	l.writeMu.Lock()
+	defer l.writeMu.Unlock()
+	l.shut()
+}
+
+// shut closes the files. Readers that have one keep it until they are done; later ones get ErrClosed or ErrCompacted.
+func (l *Log) shut() {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	l.mu.Unlock()
+	l.letGo()
+}
+
+// letGo closes all segment files. Needs syncMu.
+func (l *Log) letGo() {
+	l.mu.RLock()
+	segs, tail := l.segs, l.tail.seg
+	l.mu.RUnlock()
+	for _, s := range segs {
+		l.files.doom(s)
+	}
+	if tail != nil {
+		l.files.release(tail)
+	}
+}
+
+// bySequence finds a segment.
+func (l *Log) bySequence(sequence uint64) (*segment, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	i, found := slices.BinarySearchFunc(l.segs, sequence, func(s *segment, q uint64) int { return cmp.Compare(s.head.sequence, q) })
+	if found {
+		return l.segs[i], nil
+	}
+	if sequence < l.tail.seg.head.sequence {
+		return nil, fmt.Errorf("%w: segment %d", ErrCompacted, sequence)
+	}
+	return nil, fmt.Errorf("%w: segment %d", ErrUnavailable, sequence)
+}

@@ -16,7 +16,7 @@ type Options struct {
 	UID [16]byte // identity of the log, the same on every replica
 	// BootID names this boot of the machine (/proc/sys/kernel/random/boot_id on Linux), at most 36 bytes; "" = unknown.
 	BootID string
-	// SegmentBytes is the size of a segment file, 64 KiB to 2 GiB; default 256 MiB. An entry that is larger gets a larger
+	// SegmentBytes is the size of a segment file, 8 KiB to 2 GiB; default 256 MiB. An entry that is larger gets a larger
 	// segment of its own.
 	SegmentBytes int64
 	// Spare is how many recycled files are kept; default 2, negative = none.
@@ -34,7 +34,7 @@ type Options struct {
 }
 
 const (
-	minSegmentBytes = 64 << 10
+	minSegmentBytes = 8 << 10
 	maxSegmentBytes = 2 << 30
 	maxBootID       = 36
 )
