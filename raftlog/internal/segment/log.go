@@ -21,9 +21,9 @@ type Log struct {
 	tables  tables
 	spares  spares
 	worker  worker
-	writeMu sync.Mutex
-	jobMu   sync.Mutex
-	syncMu  sync.Mutex
+	writeMu fileLock
+	jobMu   fileLock
+	syncMu  fileLock
 	round   round // owned by the holder of writeMu
 
 	mu sync.RWMutex
@@ -79,8 +79,10 @@ func Create(o Options, index, term uint64, hard HardState) (*Log, error) {
 }
 
 func newLog(o Options) *Log {
-	l := &Log{o: o, files: handles{fs: o.FS, dir: o.Dir}, cache: cache{maxBytes: o.TailBytes}}
-	return l
+	return &Log{
+		o: o, files: handles{fs: o.FS, dir: o.Dir}, cache: cache{maxBytes: o.TailBytes},
+		writeMu: newFileLock(), jobMu: newFileLock(), syncMu: newFileLock(),
+	}
 }
 
 func newTail(s *segment, file vfs.File) tail {
