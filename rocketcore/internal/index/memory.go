@@ -1,0 +1,194 @@
+package index
+
+import (
+	"fmt"
+	"sort"
+	"sync"
+)
+
+// Memory is the index of one segment, or of its newest part, in memory. Its owner adds to it while holding the write side of a
+// lock; readers take the read side here.
+//
+// Entries live in chunks without pointers, so that a quarter of a million of them cost the collector nothing. A run's entries
+// stand in blocks that grow fourfold from 4 to 1024, which keeps a queue with a single batch small.
+type Memory struct {
+	sequence uint64
+	from     uint64      // it covers the segment's entries from this index on
+	guard    sync.Locker // the read side
+
+	origin  uint64 // indexes are stored relative to it; 0 until the first
+	runs    []memoryRun
+	newest  map[uint64]uint32 // queue → its newest run
+	chunks  [][]packed
+	used    int // of the last chunk
+	moments []Moment
+}
+
+type memoryRun struct {
+	Run
+	older int32    // the queue's run before this one, -1 if there is none
+	block uint32   // of the first 4 entries
+	more  []uint32 // blocks of the others
+}
+
+const (
+	chunkEntries = 4096
+	firstBlock   = 4
+	topBlock     = 1024
+)
+
+func newMemory(sequence, from uint64, guard sync.Locker) *Memory {
+	return &Memory{sequence: sequence, from: from, guard: guard, newest: map[uint64]uint32{}}
+}
+
+// Sequence is the segment's.
+func (m *Memory) Sequence() uint64 { return m.sequence }
+
+// From is the first index that it covers.
+func (m *Memory) From() uint64 { return m.from }
+
+// Add adds a queue's next batch; before is the bytes of the queue's batches up to it. The caller holds guard's write side.
+// Entries of one queue come in order, without a gap.
+func (m *Memory) Add(queue uint64, e *Entry, before int64) {
+	if m.origin == 0 {
+		m.origin = e.Index
+	}
+	i, ok := m.newest[queue]
+	if ok {
+		if p, fits := pack(e, m.runs[i].Base, m.origin); fits {
+			m.push(&m.runs[i], p, e)
+			return
+		}
+	}
+	r := memoryRun{Run: Run{Queue: queue, Base: e.Base, MaxTime: e.MaxTime, Before: before}, older: -1}
+	if ok {
+		r.older = int32(i)
+	}
+	p, fits := pack(e, e.Base, m.origin)
+	if !fits {
+		panic(fmt.Sprintf("index %d lies 2^32 entries behind %d in segment %d", e.Index, m.origin, m.sequence))
+	}
+	r.block = m.allocate(firstBlock)
+	m.runs = append(m.runs, r)
+	m.newest[queue] = uint32(len(m.runs) - 1)
+	m.push(&m.runs[len(m.runs)-1], p, e)
+}
+
+// push appends to a run.
+func (m *Memory) push(r *memoryRun, p packed, e *Entry) {
+	block, slot := locate(r.Count)
+	if slot == 0 && block > 0 {
+		r.more = append(r.more, m.allocate(blockSize(block)))
+	}
+	*m.slot(r, block, slot) = p
+	r.Count++
+	r.End = e.End()
+	r.Bytes += int64(e.Size)
+	r.MaxTime = max(r.MaxTime, e.MaxTime)
+}
+
+// Tick records that the entry at index has this log time. The caller holds guard's write side.
+func (m *Memory) Tick(index uint64, time int64) {
+	if n := len(m.moments); n == 0 || m.moments[n-1].Time != time {
+		m.moments = append(m.moments, Moment{index, time})
+	}
+}
+
+// blockSize is the number of entries in a run's n-th block.
+func blockSize(n int) int { return min(firstBlock<<(2*n), topBlock) }
+
+// locate finds the block and the slot of a run's i-th entry.
+func locate(i int) (block, slot int) {
+	for block = 0; ; block++ {
+		size := blockSize(block)
+		if size == topBlock {
+			return block + i/topBlock, i % topBlock
+		}
+		if i < size {
+			return block, i
+		}
+		i -= size
+	}
+}
+
+// allocate takes n entries from the chunks; the result is chunk number times chunkEntries plus slot.
+func (m *Memory) allocate(n int) uint32 {
+	if len(m.chunks) == 0 || m.used+n > len(m.chunks[len(m.chunks)-1]) {
+		size := chunkEntries
+		if len(m.chunks) == 0 {
+			size = chunkEntries / 16 // a log that nobody writes to stays small
+		}
+		m.chunks = append(m.chunks, make([]packed, size))
+		m.used = 0
+	}
+	at := uint32((len(m.chunks)-1)*chunkEntries + m.used)
+	m.used += n
+	return at
+}
+
+func (m *Memory) slot(r *memoryRun, block, slot int) *packed {
+	at := r.block
+	if block > 0 {
+		at = r.more[block-1]
+	}
+	return &m.chunks[at/chunkEntries][int(at%chunkEntries)+slot]
+}
+
+func (m *Memory) entry(r *memoryRun, i int) Entry {
+	block, slot := locate(i)
+	return m.slot(r, block, slot).unpack(r.Base, m.origin)
+}
+
+// Find returns the queue's first run that ends beyond after.
+func (m *Memory) Find(queue uint64, after int64) (Run, bool, error) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	i, ok := m.newest[queue]
+	if !ok {
+		return Run{}, false, nil
+	}
+	found := -1
+	for at := int32(i); at >= 0 && m.runs[at].End > after; at = m.runs[at].older {
+		found = int(at)
+	}
+	if found < 0 {
+		return Run{}, false, nil
+	}
+	r := m.runs[found].Run
+	r.first = uint32(found)
+	return r, true, nil
+}
+
+// Entries copies a run's entries from the i-th into dst and returns how many; fewer than len(dst) means the end.
+func (m *Memory) Entries(r Run, i int, dst []Entry) (int, error) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	run := &m.runs[r.first]
+	n := 0
+	for ; n < len(dst) && i+n < min(run.Count, r.Count); n++ {
+		dst[n] = m.entry(run, i+n)
+	}
+	return n, nil
+}
+
+// TimeOf returns the log time of the entry at index.
+func (m *Memory) TimeOf(index uint64) (int64, bool, error) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	i := sort.Search(len(m.moments), func(i int) bool { return m.moments[i].Index > index })
+	if i == 0 {
+		return 0, false, nil
+	}
+	return m.moments[i-1].Time, true, nil
+}
+
+// FirstAt returns the first index whose log time is at or after time.
+func (m *Memory) FirstAt(time int64) (uint64, bool, error) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	i := sort.Search(len(m.moments), func(i int) bool { return m.moments[i].Time >= time })
+	if i == len(m.moments) {
+		return 0, false, nil
+	}
+	return m.moments[i].Index, true, nil
+}
