@@ -18,7 +18,7 @@ type clock struct {
 
 	mu      sync.Mutex
 	last    int64     // ms, highest given
-	anchor  time.Time // wall reading (with monotonic part) at which now was set
+	anchor  time.Time // when now was set, by the monotonic clock
 	now     time.Time
 	started bool
 	peers   map[uint64]time.Duration // peer's clock minus ours, as last heard
@@ -65,10 +65,10 @@ func (c *clock) read() (int64, string) {
 	if !c.started {
 		c.now, c.started = target, true
 	} else {
-		elapsed := max(wall.Sub(c.anchor), 0) // monotonic where the platform has it
+		elapsed := time.Since(c.anchor)
 		c.now = slew(c.now.Add(elapsed), target, elapsed, c.maxStep)
 	}
-	c.anchor = wall
+	c.anchor = time.Now()
 	c.last = max(c.last, c.now.UnixMilli())
 	return c.last, c.alarm
 }

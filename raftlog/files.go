@@ -45,6 +45,9 @@ func (l *Log) openFiles() error {
 	if err := l.cfg.FS.MkdirAll(l.cfg.Dir); err != nil {
 		return err
 	}
+	if err := l.cfg.FS.SyncDir(path.Dir(l.cfg.Dir)); err != nil { // it may be new, or new and not yet durable
+		return err
+	}
 	n, err := l.readCurrent()
 	if errors.Is(err, vfs.ErrNotExist) {
 		return l.create()
