@@ -46,6 +46,7 @@ type applier struct {
 	sinceFreeze int64 // bytes applied since the last checkpoint began
 	lastClosed  uint64
 
+	busy        atomic.Int32 // works that are queued or being applied
 	unpublished atomic.Int64 // bytes applied since the newest published checkpoint was frozen
 	servedTerm  atomic.Uint64
 	logTime     atomic.Int64
@@ -69,6 +70,7 @@ func newApplier(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) *ap
 }
 
 func (a *applier) put(w *applyWork) {
+	a.busy.Add(1)
 	a.mu.Lock()
 	a.queue = append(a.queue, w)
 	a.mu.Unlock()
@@ -103,11 +105,16 @@ func (a *applier) run() {
 			return
 		}
 		for i, w := range works {
-			if err := a.perform(w); err != nil {
+			err := a.perform(w)
+			a.busy.Add(-1)
+			if err != nil {
 				a.l.fail(err)
 				a.abandon(works[i:])
 				return
 			}
+		}
+		if len(works) > 0 {
+			a.l.inbox.signal() // the host may wait for the answers to bring new proposals
 		}
 		if len(works) == 0 {
 			<-a.wake

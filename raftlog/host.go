@@ -17,8 +17,8 @@ type entryKey struct{ index, term uint64 }
 
 // host drives the raft library. All of it is owned by the goroutine in run.
 //
-// Its pace: proposals are taken only while no append is in flight, so that they gather meanwhile and one write and sync
-// serve them all. The library clones what is proposed, so it is given an 8-byte ticket; the payload takes the ticket's
+// Its pace: proposals are taken only while no append is in flight and the applier is idle, so that they gather meanwhile,
+// those of just answered callers included, and one write and sync serve them all. The library clones what is proposed, so it is given an 8-byte ticket; the payload takes the ticket's
 // place in Ready.Entries, before anything has left. This leans on version 3.7.0 sharing those entries with its own log:
 // TestLateFill guards it.
 type host struct {
@@ -181,11 +181,11 @@ func (h *host) lastIndex() uint64 { return max(h.l.seg().Last(), h.l.writer.hand
 
 // propose places as many proposals as one round takes, if this replica leads and no append is in flight.
 func (h *host) propose() {
-	if h.inFlight > 0 {
+	if h.inFlight > 0 || h.l.applier.busy.Load() > 0 {
 		return
 	}
 	if len(h.backlog) == 0 {
-		h.backlog = h.l.inbox.takeProposals()
+		h.backlog = h.l.inbox.gather()
 	}
 	if len(h.backlog) == 0 && len(h.own) == 0 {
 		return
