@@ -42,6 +42,7 @@ type host struct {
 	own      []*bundle               // commands of the log itself, to be proposed
 	transfer bool                    // a transfer of leadership is under way
 	changes  map[uint64]chan<- error // who waits for a membership change, by serial
+	snapping map[uint64]int          // ticks that a member has been waiting for a snapshot
 }
 
 func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host, error) {
@@ -142,6 +143,7 @@ func (h *host) tick() {
 	}
 	h.reads.retry()
 	h.l.snaps.expireOffers()
+	h.resendSnapshots()
 	if now, alarm := h.clock.read(); now > 0 && alarm != h.l.view.Load().alarm {
 		h.publish(nil)
 	}

@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/duolog/duolog/internal/vfs"
@@ -484,6 +486,34 @@ func (h *host) skipTo(index uint64) {
 	if err == nil {
 		h.clock.members(conf.Voters)
 		h.publish(conf)
+	}
+}
+
+// resendSnapshots offers a snapshot again to a member that has not taken one in for some time: its message may be lost, or
+// its pull may have failed, and the library itself would wait for ever. A pull under way goes on, the repeated offer of the
+// same files costs it nothing.
+func (h *host) resendSnapshots() {
+	const elections = 6
+	if h.role != raft.StateLeader {
+		h.snapping = nil
+		return
+	}
+	var late []uint64
+	h.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
+		if p.State != tracker.StateSnapshot {
+			delete(h.snapping, id)
+			return
+		}
+		if h.snapping == nil {
+			h.snapping = map[uint64]int{}
+		}
+		if h.snapping[id]++; h.snapping[id] > elections*h.l.opt.ElectionTicks {
+			h.snapping[id] = 0
+			late = append(late, id)
+		}
+	})
+	for _, id := range late {
+		h.rn.ReportSnapshot(id, raft.SnapshotFailure)
 	}
 }
 
