@@ -60,7 +60,10 @@ func (n *Node) newIncarnation(id Identity) (Identity, error) {
 	if known, ok := n.Image().Node(n.cfg.NodeID); ok {
 		id.Previous = known.Incarnation
 	}
-	id.Incarnation = n.NewID()
+	var err error
+	if id.Incarnation, err = newID(n.cfg.Rand); err != nil {
+		return id, err
+	}
 	return id, writeIdentity(n.cfg.FS, n.cfg.Dir, id)
 }
 

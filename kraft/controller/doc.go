@@ -15,6 +15,9 @@
 //	img, err := img.Apply(records...)
 //	for _, t := range result.(*controller.CreateTopicsResult).Topics { … t.Err … }
 //
+// Rules change with the cluster's feature level, which stands in the image, never with the program's version: a log that an
+// older version wrote must give the same image when a newer one replays it.
+//
 // Commands have a binary form, which stands in the metadata log (docs/format/metadata.md). A command that can't be
 // decoded gives the same error everywhere.
 //

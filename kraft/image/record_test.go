@@ -3,7 +3,10 @@ package image
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/duolog/duolog/kraft/internal/enc"
@@ -123,4 +126,25 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestRecordBytes holds the example of docs/format/metadata.md.
+func TestRecordBytes(t *testing.T) {
+	topic := &Topic{
+		Name: "a.b", ID: UUID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, Alias: "a_b", Created: 1000, Origin: ByKafka,
+		Configs: map[string]string{RetentionMs: "5"}, Queues: []Home{{Shard: 0}, {Shard: 1}},
+	}
+	key, value := EncodeRecord(topic)
+	text, err := os.ReadFile("../../docs/format/metadata.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```\nkey    ")
+	keyText, block, _ := strings.Cut(block, "\nvalue  ")
+	valueText, _, _ := strings.Cut(block, "```")
+	for want, got := range map[string][]byte{keyText: key, valueText: value} {
+		if hex := strings.Join(strings.Fields(want), " "); fmt.Sprintf("% x", got) != hex {
+			t.Errorf("the page says\n%s\nit is\n% x", hex, got)
+		}
+	}
 }
