@@ -1,0 +1,49 @@
+package broker
+
+import (
+	"github.com/duolog/duolog/kafkacompat"
+	"github.com/duolog/duolog/protocol/remoting"
+	"github.com/duolog/duolog/protocol/wire"
+	"github.com/duolog/duolog/rocketcompat"
+	"github.com/duolog/duolog/rocketcompat/remotingapi"
+)
+
+// fronts are the protocols' meanings, and what the listeners give their connections to.
+type fronts struct {
+	kafka, remoting wire.Handler
+	rocket          *rocketcompat.Front
+}
+
+// newFronts makes both fronts. They find everything else through node.
+func newFronts(b *Broker) (*fronts, error) {
+	kafka, err := kafkacompat.New(node{b}, kafkacompat.Options{
+		NoAutoCreate: b.opts.NoKafkaAutoCreate, Partitions: b.opts.Partitions, Topics: b.opts.topicDefaults(),
+		MaxMessageBytes: int32(b.opts.MaxMessageBytes), Logger: b.log, Metrics: b.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	options := rocketcompat.DefaultOptions()
+	options.ClusterName = b.opts.ClusterName
+	options.AutoCreate = !b.opts.NoRocketMQAutoCreate
+	options.DefaultQueues = b.opts.Partitions
+	options.MaxMessageBytes = int32(b.opts.MaxMessageBytes)
+	rocket, err := rocketcompat.New(rocketcompat.Config{Cluster: node{b}, Options: options, Logger: b.log})
+	if err != nil {
+		return nil, err
+	}
+	serving := remoting.DefaultOptions()
+	serving.Logger = b.log
+	server, err := remoting.NewServer(remotingapi.New(rocket), serving)
+	if err != nil {
+		rocket.Close()
+		return nil, err
+	}
+	return &fronts{kafka: kafka.Serve, remoting: server.Serve, rocket: rocket}, nil
+}
+
+// close ends what the fronts do by themselves, after the doors are closed.
+func (f *fronts) close() error {
+	f.rocket.Close()
+	return nil
+}
