@@ -57,7 +57,9 @@ func TestLater(t *testing.T) {
 	table.Commit(a, Item{Offset: 5, Time: 1}, false)
 	table.Commit(b, Item{Offset: 5, Time: 1}, false)
 	l := NewLater(3)
-	put := func(k Key, o message.Offset, rewind bool) bool { return l.Put(Late{k, Item{Offset: o, Time: 2}, rewind}) }
+	put := func(k Key, o message.Offset, rewind bool) bool {
+		return l.Put(Late{k, Item{Offset: o, Time: 2}, rewind})
+	}
 	take := func() (got []Late) { return l.Take(table.Get) }
 
 	put(a, 5, false) // unchanged
