@@ -90,18 +90,21 @@ func (w *worker) end() {
 
 // doJobs does jobs until none is left.
 func (l *Log) doJobs() {
-	for {
-		job := l.nextJob()
-		if job == nil {
-			return
-		}
-		l.jobMu.Lock()
-		job()
-		l.jobMu.Unlock()
+	for l.doJob() {
 	}
 }
 
-// nextJob decides what is to be done, nil for nothing.
+func (l *Log) doJob() bool {
+	l.jobMu.Lock()
+	defer l.jobMu.Unlock()
+	job := l.nextJob()
+	if job != nil {
+		job()
+	}
+	return job != nil
+}
+
+// nextJob decides what is to be done, nil for nothing. What it returns must be called before jobMu is given up.
 func (l *Log) nextJob() func() {
 	w := &l.worker
 	l.mu.Lock()
