@@ -35,21 +35,21 @@ func openDirectory(cfg *Config) (Identity, error) {
 	}
 	if !found {
 		if hasLog || hasShards {
-			return id, fmt.Errorf("%s holds logs but no %s; restore that file or start with an empty directory: %w",
-				cfg.Dir, IdentityFile, ErrIdentityMissing)
+			return id, refuse(ErrIdentityMissing, "%s holds logs but no %s; restore that file or start with an empty directory",
+				cfg.Dir, IdentityFile)
 		}
 		return makeDirectory(cfg)
 	}
 	switch {
 	case cfg.ClusterID != "" && cfg.ClusterID != id.ClusterID:
-		return id, fmt.Errorf("%s is a data directory of cluster %q, the configuration says %q (cluster.id): %w",
-			cfg.Dir, id.ClusterID, cfg.ClusterID, ErrOtherCluster)
+		return id, refuse(ErrOtherCluster, "%s is a data directory of cluster %q, the configuration says %q (cluster.id)",
+			cfg.Dir, id.ClusterID, cfg.ClusterID)
 	case cfg.NodeID != id.NodeID:
-		return id, fmt.Errorf("%s is the data directory of node %d, the configuration says %d (node.id): %w",
-			cfg.Dir, id.NodeID, cfg.NodeID, ErrOtherNode)
+		return id, refuse(ErrOtherNode, "%s is the data directory of node %d, the configuration says %d (node.id)",
+			cfg.Dir, id.NodeID, cfg.NodeID)
 	case id.registered() && !hasLog:
-		return id, fmt.Errorf("%s has no %s folder any more, although node %d was started from it before: %w",
-			cfg.Dir, MetadataDir, id.NodeID, ErrMetadataMissing)
+		return id, refuse(ErrMetadataMissing, "%s has no %s folder any more, although node %d was started from it before",
+			cfg.Dir, MetadataDir, id.NodeID)
 	}
 	return id, nil
 }
@@ -81,20 +81,20 @@ func makeDirectory(cfg *Config) (Identity, error) {
 // directories that were put together from several, and a copy of which another copy has been started since.
 func checkDirectory(dir string, id Identity, img *image.Image) error {
 	if img.ClusterID() != id.ClusterID {
-		return fmt.Errorf("%s says cluster %q in %s, its metadata log says %q: %w",
-			dir, id.ClusterID, IdentityFile, img.ClusterID(), ErrCopiedDirectory)
+		return refuse(ErrCopiedDirectory, "%s says cluster %q in %s, its metadata log says %q",
+			dir, id.ClusterID, IdentityFile, img.ClusterID())
 	}
 	node, ok := img.Node(id.NodeID)
 	switch {
 	case !ok && id.Previous != image.UUID{}:
-		return fmt.Errorf("%s has registered node %d before, its metadata log knows no such node: %w", dir, id.NodeID, ErrCopiedDirectory)
+		return refuse(ErrCopiedDirectory, "%s has registered node %d before, its metadata log knows no such node", dir, id.NodeID)
 	case !ok:
 		return nil
 	case node.Directory != id.Directory:
-		return fmt.Errorf("%s has directory id %s, node %d is registered with %s: %w",
-			dir, image.FormatUUID(id.Directory), id.NodeID, image.FormatUUID(node.Directory), ErrCopiedDirectory)
+		return refuse(ErrCopiedDirectory, "%s has directory id %s, node %d is registered with %s",
+			dir, image.FormatUUID(id.Directory), id.NodeID, image.FormatUUID(node.Directory))
 	case node.Incarnation != id.Incarnation && node.Incarnation != id.Previous:
-		return fmt.Errorf("%s: node %d was started since from another copy of this directory: %w", dir, id.NodeID, ErrCopiedDirectory)
+		return refuse(ErrCopiedDirectory, "%s: node %d was started since from another copy of this directory", dir, id.NodeID)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/duolog/duolog/internal/vfs"
+	"github.com/duolog/duolog/kraft/controller"
 	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/raftlog"
 )
@@ -20,7 +21,7 @@ const IdentityFile = "meta.properties"
 var (
 	ErrOtherCluster     = errors.New("the data directory belongs to another cluster")
 	ErrOtherNode        = errors.New("the data directory belongs to another node")
-	ErrCopiedDirectory  = errors.New("the data directory is a copy, or was put together from several")
+	ErrCopiedDirectory  = controller.ErrCopiedDirectory
 	ErrMetadataMissing  = errors.New("the data directory has lost its metadata log")
 	ErrIdentityMissing  = errors.New("the data directory has a metadata log or shards but no identity")
 	ErrIdentityDamaged  = errors.New("the identity file of the data directory is damaged")
@@ -38,6 +39,11 @@ type Identity struct {
 	// before. One of them is in the image: the registration follows the writing of the file. See
 	// controller.RegisterNode.
 	Incarnation, Previous image.UUID
+}
+
+// refuse makes a sentence for people that errors.Is finds the sentinel in.
+func refuse(cause error, format string, args ...any) error {
+	return &controller.Refusal{Sentence: fmt.Sprintf(format, args...), Cause: cause}
 }
 
 // registered says whether the directory ever came as far as to register its node; by then its metadata log holds the

@@ -58,11 +58,7 @@ func (m *machine) applyCommand(a *raftlog.Applied, now int64) any {
 	if err != nil {
 		return fmt.Errorf("%w: %w", raftlog.ErrUndecodable, err)
 	}
-	records, result := controller.Decide(m.img, cmd, now)
-	next, err := m.img.Apply(records...)
-	if err != nil {
-		panic(fmt.Sprintf("the controller decided on a record that does not apply: %v", err))
-	}
+	next, records, result := controller.Run(m.img, cmd, now)
 	m.img = next
 	m.touch(records)
 	return result

@@ -394,3 +394,87 @@ func TestFencing(t *testing.T) {
 		stop(t, n)
 	})
 }
+
+// TestLogIsShortened fills several segments and waits for a heartbeat: what a checkpoint holds leaves the log, and a restart
+// finds everything all the same.
+func TestLogIsShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(vfs.NewMemory())
+		cfg.Options.Log.CheckpointBytes = 64 << 10
+		n := start(t, cfg)
+		if err := create(t.Context(), n, "orders", 2); err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			err := create(t.Context(), n, strings.Repeat("x", 60<<10), 1) // refused, and in the log as a command
+			if !errors.Is(err, controller.ErrInvalidTopicName) {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(n.Checkpoint(), n.Checkpoint()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if s := n.Status(); s.First < 10 || s.Bytes > 2<<20 {
+			t.Errorf("the log starts at %d of %d and has %d bytes", s.First, s.Last, s.Bytes)
+		}
+		before := dump(n.Image())
+		stop(t, n)
+		n = open(t, cfg)
+		if after := dump(n.Image()); after != before {
+			t.Errorf("after a restart:\n%s\nwant:\n%s", after, before)
+		}
+		stop(t, n)
+	})
+}
+
+// BenchmarkStart opens, registers and shows a node on the disk: a new cluster, and one of ten thousand topics.
+func BenchmarkStart(b *testing.B) {
+	for _, topics := range []int{0, 10_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				cfg := config(vfs.Disk{})
+				cfg.Options, cfg.Dir = Options{}, b.TempDir()
+				if topics > 0 {
+					n := start(b, cfg)
+					fill(b, n, topics)
+					stop(b, n)
+				}
+				b.StartTimer()
+				n := start(b, cfg)
+				b.StopTimer()
+				stop(b, n)
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkCreateTopics creates ten thousand topics in batches of a hundred, on the disk.
+func BenchmarkCreateTopics(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		cfg := config(vfs.Disk{})
+		cfg.Options, cfg.Dir = Options{}, b.TempDir()
+		n := start(b, cfg)
+		b.StartTimer()
+		fill(b, n, 10_000)
+		b.StopTimer()
+		stop(b, n)
+		b.StartTimer()
+	}
+}
+
+func fill(b *testing.B, n *Node, topics int) {
+	for at := 0; at < topics; at += 100 {
+		cmd := &controller.CreateTopics{Origin: image.ByKafka}
+		for i := range 100 {
+			cmd.Topics = append(cmd.Topics, controller.NewTopic{Name: fmt.Sprintf("topic-%d", at+i), Queues: 1, Replicas: -1})
+		}
+		if _, err := n.CreateTopics(b.Context(), cmd); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

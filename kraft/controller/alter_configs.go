@@ -107,19 +107,17 @@ func decodeChanges(r *enc.Reader) (changes []ConfigChange) {
 	return changes
 }
 
-func (c *AlterTopicConfigs) decide(img *image.Image, _ int64) (records []image.Record, _ any) {
+func (c *AlterTopicConfigs) decide(d *draft) any {
 	result := &AlterConfigsResult{Outcomes: make([]Outcome, len(c.Topics))}
 	for i := range c.Topics {
 		change, answer := &c.Topics[i], &result.Outcomes[i]
 		answer.Name = change.Name
-		changed, err := c.plan(img, change)
-		if answer.Err = err; err != nil || changed == nil || c.ValidateOnly {
-			continue
+		changed, err := c.plan(d.img, change)
+		if answer.Err = err; err == nil && changed != nil && !c.ValidateOnly {
+			d.put(changed)
 		}
-		records = append(records, changed)
-		img = mustApply(img, changed)
 	}
-	return records, result
+	return result
 }
 
 // plan makes the changed topic's record; nil if nothing changes.
@@ -146,19 +144,17 @@ func (c *AlterTopicConfigs) plan(img *image.Image, change *ConfigChange) (*image
 	return &next, nil
 }
 
-func (c *AlterGroupConfigs) decide(img *image.Image, _ int64) (records []image.Record, _ any) {
+func (c *AlterGroupConfigs) decide(d *draft) any {
 	result := &AlterConfigsResult{Outcomes: make([]Outcome, len(c.Groups))}
 	for i := range c.Groups {
 		change, answer := &c.Groups[i], &result.Outcomes[i]
 		answer.Name = change.Name
-		record, err := change.planGroup(img)
-		if answer.Err = err; err != nil || record == nil || c.ValidateOnly {
-			continue
+		record, err := change.planGroup(d.img)
+		if answer.Err = err; err == nil && record != nil && !c.ValidateOnly {
+			d.put(record)
 		}
-		records = append(records, record)
-		img = mustApply(img, record)
 	}
-	return records, result
+	return result
 }
 
 // planGroup makes the changed group's record, or its removal when nothing is set any more; nil if nothing changes.

@@ -57,31 +57,31 @@ func (s *NewShard) decode(r *enc.Reader) {
 	s.UID, s.Name, s.Replicas = r.UUID(), r.String(maxTextBytes), decodeNodes(r)
 }
 
-func (c *Bootstrap) decide(img *image.Image, now int64) ([]image.Record, any) {
-	if id := img.ClusterID(); id != "" {
+func (c *Bootstrap) decide(d *draft) any {
+	if id := d.img.ClusterID(); id != "" {
 		if id == c.ClusterID {
-			return nil, nil
+			return nil
 		}
-		return nil, refuse(ErrOtherCluster, "this is cluster %q, not %q", id, c.ClusterID)
+		return refuse(ErrOtherCluster, "this is cluster %q, not %q", id, c.ClusterID)
 	}
 	if c.ClusterID == "" || len(c.ClusterID) > image.MaxNameBytes {
-		return nil, refuse(ErrInvalidRequest, "a cluster id has 1 to %d bytes, this one %d", image.MaxNameBytes, len(c.ClusterID))
+		return refuse(ErrInvalidRequest, "a cluster id has 1 to %d bytes, this one %d", image.MaxNameBytes, len(c.ClusterID))
 	}
 	if c.Slots < 1 || c.Slots > image.MaxSlots {
-		return nil, refuse(ErrInvalidRequest, "%d coordinator slots, there may be 1 to %d", c.Slots, image.MaxSlots)
+		return refuse(ErrInvalidRequest, "%d coordinator slots, there may be 1 to %d", c.Slots, image.MaxSlots)
 	}
 	if len(c.Shards) == 0 {
-		return nil, refuse(ErrInvalidRequest, "a cluster starts with at least one shard")
+		return refuse(ErrInvalidRequest, "a cluster starts with at least one shard")
 	}
-	records := []image.Record{&image.Cluster{ID: c.ClusterID, FeatureLevel: c.FeatureLevel, Slots: c.Slots, Created: now}}
+	records := []image.Record{&image.Cluster{ID: c.ClusterID, FeatureLevel: c.FeatureLevel, Slots: c.Slots, Created: d.now}}
 	for i := range c.Shards {
 		shard, err := c.Shards[i].found(image.ShardID(i))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, earlier := range records[1:] {
 			if err := differ(shard, earlier.(*image.Shard)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		records = append(records, shard)
@@ -89,5 +89,6 @@ func (c *Bootstrap) decide(img *image.Image, now int64) ([]image.Record, any) {
 	for slot := range c.Slots {
 		records = append(records, &image.Slot{Number: slot, Shard: image.ShardID(int(slot) % len(c.Shards))})
 	}
-	return records, nil
+	d.put(records...)
+	return nil
 }

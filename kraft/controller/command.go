@@ -54,18 +54,42 @@ type Command interface {
 
 	encode(w *enc.Writer)
 	decode(r *enc.Reader)
-	// decide is Decide for this command.
-	decide(img *image.Image, now int64) ([]image.Record, any)
+	// decide puts what the command changes into the draft and returns what it answers.
+	decide(d *draft) any
+}
+
+// draft is a decision under way. A command of many parts sees in img what its earlier parts did.
+type draft struct {
+	img     *image.Image
+	records []image.Record
+	now     int64
+}
+
+// put adds records, which must be valid.
+func (d *draft) put(records ...image.Record) {
+	next, err := d.img.Apply(records...)
+	if err != nil {
+		panic(fmt.Sprintf("a decided metadata record does not apply: %v", err))
+	}
+	d.img, d.records = next, append(d.records, records...)
 }
 
 // Decide says what a command changes in img and what it answers. now is the log time in ms. The result is an error, or a
 // pointer to the command's result type; a command of many parts (topics) has an Err per part. Records may only be empty
 // or valid: applying them to img never fails.
 func Decide(img *image.Image, cmd Command, now int64) (records []image.Record, result any) {
+	_, records, result = Run(img, cmd, now)
+	return records, result
+}
+
+// Run is Decide, and the image with the records applied; it is img itself if there are none.
+func Run(img *image.Image, cmd Command, now int64) (next *image.Image, records []image.Record, result any) {
 	if _, ok := img.Cluster(); !ok && cmd.Kind() != KindBootstrap {
-		return nil, ErrNoCluster
+		return img, nil, ErrNoCluster
 	}
-	return cmd.decide(img, now)
+	d := &draft{img: img, now: now}
+	result = cmd.decide(d)
+	return d.img, d.records, result
 }
 
 // EncodeCommand gives the form in which a command stands in the log.

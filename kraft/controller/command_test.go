@@ -96,8 +96,10 @@ func FuzzDecodeCommand(f *testing.F) {
 			t.Fatalf("%+v is read back as %+v, %v", cmd, again, err)
 		}
 		for _, img := range []*image.Image{img, new(image.Image)} {
-			records, _ := Decide(img, cmd, 7)
-			next := mustApply(img, records...)
+			next, records, _ := Run(img, cmd, 7)
+			if next.Hash() != mustApply(img, records...).Hash() {
+				t.Fatalf("%+v: the records are not what was decided", cmd)
+			}
 			for _, r := range records {
 				if key, value := image.EncodeRecord(r); value != nil {
 					if _, err := image.DecodeRecord(key, value); err != nil {
@@ -105,7 +107,6 @@ func FuzzDecodeCommand(f *testing.F) {
 					}
 				}
 			}
-			_ = next.Hash()
 		}
 	})
 }
@@ -167,6 +168,14 @@ func TestDefaultsAgree(t *testing.T) {
 	if got, want := topic.Settings(image.Settings{}), image.DefaultSettings(); got != want {
 		t.Errorf("the table says %+v, image %+v", got, want)
 	}
+}
+
+func mustApply(img *image.Image, records ...image.Record) *image.Image {
+	next, err := img.Apply(records...)
+	if err != nil {
+		panic(err)
+	}
+	return next
 }
 
 func BenchmarkDecideCreate(b *testing.B) {

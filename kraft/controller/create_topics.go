@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/duolog/duolog/kraft/image"
@@ -109,7 +108,7 @@ func (d *Defaults) encode(w *enc.Writer) {
 
 func (d *Defaults) decode(r *enc.Reader) { d.Queues, d.MaxMessageBytes = r.Int32(), r.Int32() }
 
-func (c *CreateTopics) decide(img *image.Image, now int64) (records []image.Record, _ any) {
+func (c *CreateTopics) decide(d *draft) any {
 	result := &CreateTopicsResult{Topics: make([]CreatedTopic, len(c.Topics))}
 	twice := repeated(c.Topics, func(t NewTopic) string { return t.Name })
 	budget := MaxQueuesPerCommand
@@ -120,22 +119,20 @@ func (c *CreateTopics) decide(img *image.Image, now int64) (records []image.Reco
 			answer.Err = refuse(ErrDuplicateTopic, "topic %s stands twice in one request", quoted(wanted.Name))
 			continue
 		}
-		topic, err := c.plan(img, wanted, budget, now)
+		topic, err := c.plan(d.img, wanted, budget, d.now)
 		if err != nil {
 			answer.Err = err
 			continue
 		}
 		budget -= len(topic.Queues)
-		answer.Alias, answer.Queues, answer.Replicas = topic.Alias, int32(len(topic.Queues)), replicasOf(img, topic)
+		answer.Alias, answer.Queues, answer.Replicas = topic.Alias, int32(len(topic.Queues)), replicasOf(d.img, topic)
 		answer.Configs = topic.Configs
-		if c.ValidateOnly {
-			continue
+		if !c.ValidateOnly {
+			answer.ID = topic.ID
+			d.put(topic)
 		}
-		answer.ID = topic.ID
-		records = append(records, topic)
-		img = mustApply(img, topic) // what follows sees it
 	}
-	return records, result
+	return result
 }
 
 // plan makes the topic's record, or says why there is none.
@@ -257,13 +254,4 @@ func repeated[T any, K comparable](list []T, key func(T) K) map[K]bool {
 		seen[k] = true
 	}
 	return twice
-}
-
-// mustApply applies records that were just decided on, which never fails.
-func mustApply(img *image.Image, records ...image.Record) *image.Image {
-	next, err := img.Apply(records...)
-	if err != nil {
-		panic(fmt.Sprintf("a decided metadata record does not apply: %v", err))
-	}
-	return next
 }

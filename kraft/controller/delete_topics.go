@@ -41,13 +41,14 @@ func (c *DeleteTopics) decode(r *enc.Reader) {
 	}
 }
 
-func (c *DeleteTopics) decide(img *image.Image, _ int64) (records []image.Record, _ any) {
+func (c *DeleteTopics) decide(d *draft) any {
 	result := &DeleteTopicsResult{Topics: make([]DeletedTopic, len(c.Topics))}
+	before := d.img // in which what stands twice is found twice
 	gone := map[string]bool{}
 	for i, ref := range c.Topics {
 		answer := &result.Topics[i]
 		answer.Name, answer.ID = ref.Name, ref.ID
-		topic, err := find(img, ref)
+		topic, err := find(before, ref)
 		if err != nil {
 			answer.Err = err
 			continue
@@ -58,9 +59,9 @@ func (c *DeleteTopics) decide(img *image.Image, _ int64) (records []image.Record
 			continue
 		}
 		gone[topic.Name] = true
-		records = append(records, image.RemoveTopic(topic.Name))
+		d.put(image.RemoveTopic(topic.Name))
 	}
-	return records, result
+	return result
 }
 
 // find looks a topic up, by either name or by id.

@@ -26,7 +26,7 @@ var (
 	ErrInvalidRequest     = errors.New("the request is not legal")               // INVALID_REQUEST
 	ErrNoShards           = errors.New("the cluster has no shard to put queues on")
 	ErrDirectoryMismatch  = errors.New("the node is registered with another data directory")
-	ErrCopiedDirectory    = errors.New("the data directory is a copy or an old backup of the node's")
+	ErrCopiedDirectory    = errors.New("the data directory is a copy, or put together from several")
 	ErrUnknownNode        = errors.New("the node is not registered")           // BROKER_ID_NOT_REGISTERED
 	ErrStaleIncarnation   = errors.New("a newer start of the node registered") // STALE_BROKER_EPOCH
 	ErrUnknownShard       = errors.New("there is no such shard")

@@ -49,7 +49,7 @@ func (c *GrowTopics) decode(r *enc.Reader) {
 	}
 }
 
-func (c *GrowTopics) decide(img *image.Image, _ int64) (records []image.Record, _ any) {
+func (c *GrowTopics) decide(d *draft) any {
 	result := &GrowTopicsResult{Topics: make([]Outcome, len(c.Topics))}
 	twice := repeated(c.Topics, func(g Growth) string { return g.Name })
 	budget := MaxQueuesPerCommand
@@ -60,17 +60,16 @@ func (c *GrowTopics) decide(img *image.Image, _ int64) (records []image.Record, 
 			answer.Err = refuse(ErrDuplicateTopic, "topic %s stands twice in one request", quoted(g.Name))
 			continue
 		}
-		grown, added, err := g.plan(img, budget)
+		grown, added, err := g.plan(d.img, budget)
 		if answer.Err = err; err != nil {
 			continue
 		}
 		budget -= added
 		if !c.ValidateOnly {
-			records = append(records, grown)
-			img = mustApply(img, grown)
+			d.put(grown)
 		}
 	}
-	return records, result
+	return result
 }
 
 // plan makes the grown topic's record and says how many queues it adds.

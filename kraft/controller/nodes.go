@@ -52,44 +52,42 @@ func (c *RegisterNode) decode(r *enc.Reader) {
 	}
 }
 
-func (c *RegisterNode) decide(img *image.Image, now int64) ([]image.Record, any) {
-	if c.ClusterID != img.ClusterID() {
-		return nil, refuse(ErrOtherCluster, "node %d comes from cluster %q, this is %q", c.Node, c.ClusterID, img.ClusterID())
+func (c *RegisterNode) decide(d *draft) any {
+	if c.ClusterID != d.img.ClusterID() {
+		return refuse(ErrOtherCluster, "node %d comes from cluster %q, this is %q", c.Node, c.ClusterID, d.img.ClusterID())
 	}
 	if err := c.checkListeners(); err != nil {
-		return nil, err
+		return err
 	}
-	for n := range img.Nodes() {
+	for n := range d.img.Nodes() {
 		if n.Directory == c.Directory && n.ID != c.Node {
-			return nil, refuse(ErrCopiedDirectory, "node %d comes with data directory %s, which is that of node %d: it is a copy, or node.id is wrong",
+			return refuse(ErrCopiedDirectory, "node %d comes with data directory %s, which is that of node %d: it is a copy, or node.id is wrong",
 				c.Node, image.FormatUUID(c.Directory), n.ID)
 		}
 	}
 	next := &image.Node{
-		ID: c.Node, Incarnation: c.Incarnation, Directory: c.Directory, Listeners: c.Listeners, Fenced: true, Registered: now,
+		ID: c.Node, Incarnation: c.Incarnation, Directory: c.Directory, Listeners: c.Listeners, Fenced: true, Registered: d.now,
 	}
-	known, ok := img.Node(c.Node)
+	known, ok := d.img.Node(c.Node)
 	if !ok {
-		return []image.Record{next}, nil
+		d.put(next)
+		return nil
 	}
 	if known.Directory != c.Directory {
-		return nil, refuse(ErrDirectoryMismatch, "node %d is registered with data directory %s and comes with %s; give the new one another node.id",
+		return refuse(ErrDirectoryMismatch, "node %d is registered with data directory %s and comes with %s; give the new one another node.id",
 			c.Node, image.FormatUUID(known.Directory), image.FormatUUID(c.Directory))
 	}
 	if known.Incarnation == c.Incarnation {
 		next.Fenced, next.Registered = known.Fenced, known.Registered
-		return []image.Record{next}, nil
+		d.put(next)
+		return nil
 	}
 	if known.Incarnation != c.Previous {
-		return nil, CopiedDirectory(c.Node)
+		return refuse(ErrCopiedDirectory, "node %d was started since from another copy of this data directory; start that one, or remove this one",
+			c.Node)
 	}
-	return []image.Record{next}, nil
-}
-
-// CopiedDirectory is the sentence for a data directory that is not the newest of its node.
-func CopiedDirectory(node image.NodeID) error {
-	return refuse(ErrCopiedDirectory, "node %d was started since from another copy of this data directory; start that one, or remove this one",
-		node)
+	d.put(next)
+	return nil
 }
 
 func (c *RegisterNode) checkListeners() error {
@@ -130,17 +128,18 @@ func (c *FenceNode) decode(r *enc.Reader) {
 	c.Node, c.Incarnation, c.Fenced = decodeNodeID(r), r.UUID(), r.Bool()
 }
 
-func (c *FenceNode) decide(img *image.Image, _ int64) ([]image.Record, any) {
-	known, err := incarnation(img, c.Node, c.Incarnation)
+func (c *FenceNode) decide(d *draft) any {
+	known, err := incarnation(d.img, c.Node, c.Incarnation)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if known.Fenced == c.Fenced {
-		return nil, nil
+		return nil
 	}
 	next := *known
 	next.Fenced = c.Fenced
-	return []image.Record{&next}, nil
+	d.put(&next)
+	return nil
 }
 
 // incarnation finds a node that must be registered with this incarnation.

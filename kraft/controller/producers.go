@@ -35,13 +35,14 @@ func (c *AllocateProducerIDs) decode(r *enc.Reader) {
 	c.Node, c.Incarnation = decodeNodeID(r), r.UUID()
 }
 
-func (c *AllocateProducerIDs) decide(img *image.Image, _ int64) ([]image.Record, any) {
-	if _, err := incarnation(img, c.Node, c.Incarnation); err != nil {
-		return nil, err
+func (c *AllocateProducerIDs) decide(d *draft) any {
+	if _, err := incarnation(d.img, c.Node, c.Incarnation); err != nil {
+		return err
 	}
-	first := img.NextProducerID()
+	first := d.img.NextProducerID()
 	if first > math.MaxInt64-ProducerIDBlock {
-		return nil, refuse(ErrProducerIDsUsedUp, "all producer ids are handed out, the next one would be %d", first)
+		return refuse(ErrProducerIDsUsedUp, "all producer ids are handed out, the next one would be %d", first)
 	}
-	return []image.Record{&image.ProducerIDs{Next: first + ProducerIDBlock}}, &ProducerIDs{First: first, Count: ProducerIDBlock}
+	d.put(&image.ProducerIDs{Next: first + ProducerIDBlock})
+	return &ProducerIDs{First: first, Count: ProducerIDBlock}
 }

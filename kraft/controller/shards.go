@@ -22,29 +22,30 @@ func (*CreateShard) Kind() Kind { return KindCreateShard }
 func (c *CreateShard) encode(w *enc.Writer) { c.Shard.encode(w) }
 func (c *CreateShard) decode(r *enc.Reader) { c.Shard.decode(r) }
 
-func (c *CreateShard) decide(img *image.Image, _ int64) ([]image.Record, any) {
+func (c *CreateShard) decide(d *draft) any {
 	next := image.ShardID(0)
-	for s := range img.Shards() {
+	for s := range d.img.Shards() {
 		if s.UID == c.Shard.UID {
-			return nil, &CreateShardResult{ID: s.ID}
+			return &CreateShardResult{ID: s.ID}
 		}
 		next = s.ID + 1
 	}
 	shard, err := c.Shard.found(next)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for s := range img.Shards() {
+	for s := range d.img.Shards() {
 		if err := differ(shard, s); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, r := range shard.Replicas {
-		if _, ok := img.Node(r.Node); !ok {
-			return nil, refuse(ErrUnknownNode, "shard %q is to have a replica on node %d, which is not registered", shard.Name, r.Node)
+		if _, ok := d.img.Node(r.Node); !ok {
+			return refuse(ErrUnknownNode, "shard %q is to have a replica on node %d, which is not registered", shard.Name, r.Node)
 		}
 	}
-	return []image.Record{shard}, &CreateShardResult{ID: next}
+	d.put(shard)
+	return &CreateShardResult{ID: next}
 }
 
 // found makes the shard's first record.
@@ -104,24 +105,25 @@ func (c *ReportLeader) decode(r *enc.Reader) {
 	c.Shard, c.Node, c.Term = decodeShardID(r), decodeNodeID(r), r.Int(0, math.MaxInt64)
 }
 
-func (c *ReportLeader) decide(img *image.Image, _ int64) ([]image.Record, any) {
-	shard, ok := img.Shard(c.Shard)
+func (c *ReportLeader) decide(d *draft) any {
+	shard, ok := d.img.Shard(c.Shard)
 	if !ok {
-		return nil, refuse(ErrUnknownShard, "there is no shard %d", c.Shard)
+		return refuse(ErrUnknownShard, "there is no shard %d", c.Shard)
 	}
 	if shard.Term == c.Term && shard.Leader == c.Node {
-		return nil, nil
+		return nil
 	}
 	if _, ok := shard.ReplicaOn(c.Node); !ok {
-		return nil, refuse(ErrInvalidRequest, "node %d is reported to lead shard %d, of which it has no replica", c.Node, c.Shard)
+		return refuse(ErrInvalidRequest, "node %d is reported to lead shard %d, of which it has no replica", c.Node, c.Shard)
 	}
 	if c.Term <= shard.Term && shard.Leader != image.NoNode {
-		return nil, refuse(ErrStaleTerm, "shard %d is led by node %d in term %d, node %d in term %d comes late",
+		return refuse(ErrStaleTerm, "shard %d is led by node %d in term %d, node %d in term %d comes late",
 			c.Shard, shard.Leader, shard.Term, c.Node, c.Term)
 	}
 	next := *shard
 	next.Leader, next.Term = c.Node, c.Term
-	return []image.Record{&next}, nil
+	d.put(&next)
+	return nil
 }
 
 // AssignSlots moves coordinator slots to shards. All or none are moved. Its result is nil.
@@ -144,17 +146,19 @@ func (c *AssignSlots) decode(r *enc.Reader) {
 	}
 }
 
-func (c *AssignSlots) decide(img *image.Image, _ int64) (records []image.Record, _ any) {
+func (c *AssignSlots) decide(d *draft) any {
+	var records []image.Record
 	for _, s := range c.Slots {
-		if int(s.Number) >= img.SlotCount() {
-			return nil, refuse(ErrUnknownSlot, "there is no coordinator slot %d, the slots are 0 to %d", s.Number, img.SlotCount()-1)
+		if int(s.Number) >= d.img.SlotCount() {
+			return refuse(ErrUnknownSlot, "there is no coordinator slot %d, the slots are 0 to %d", s.Number, d.img.SlotCount()-1)
 		}
-		if _, ok := img.Shard(s.Shard); !ok {
-			return nil, refuse(ErrUnknownShard, "slot %d is to go to shard %d, which does not exist", s.Number, s.Shard)
+		if _, ok := d.img.Shard(s.Shard); !ok {
+			return refuse(ErrUnknownShard, "slot %d is to go to shard %d, which does not exist", s.Number, s.Shard)
 		}
-		if img.SlotShard(int(s.Number)) != s.Shard {
+		if d.img.SlotShard(int(s.Number)) != s.Shard {
 			records = append(records, &s)
 		}
 	}
-	return records, nil
+	d.put(records...)
+	return nil
 }
