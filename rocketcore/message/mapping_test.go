@@ -264,7 +264,7 @@ func TestForwardedRecord(t *testing.T) {
 }
 
 func TestManyHeaders(t *testing.T) {
-	headers := make([]Header, 50000)
+	headers := make([]Header, 10000)
 	for i := range headers {
 		headers[i] = Header{[]string{"a", "b", "c"}[i%3], []byte{byte(i)}}
 	}
