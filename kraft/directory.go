@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 
 	"github.com/duolog/duolog/internal/vfs"
@@ -71,10 +72,26 @@ func makeDirectory(cfg *Config) (Identity, error) {
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return id, fmt.Errorf("making data directory %s: %w", cfg.Dir, err)
 	}
-	if err := cfg.FS.SyncDir(path.Dir(path.Clean(cfg.Dir))); err != nil {
+	if err := syncParents(cfg.FS, cfg.Dir); err != nil {
 		return id, fmt.Errorf("making data directory %s: %w", cfg.Dir, err)
 	}
 	return id, writeIdentity(cfg.FS, cfg.Dir, id)
+}
+
+// syncParents makes the names on the way to a directory durable: whoever made it may have made its parents too. A parent
+// that may not be read was not made by this user.
+func syncParents(files vfs.FS, dir string) error {
+	for dir = path.Clean(dir); dir != "." && dir != "/"; {
+		dir = path.Dir(dir)
+		err := files.SyncDir(dir)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkDirectory compares the identity with the image that the metadata log of the same directory gave. It finds out
@@ -121,8 +138,8 @@ func newID(random io.Reader) (id image.UUID, err error) {
 }
 
 // exists says whether a directory has anything in it.
-func exists(fs vfs.FS, dir string) (bool, error) {
-	names, err := fs.List(dir)
+func exists(files vfs.FS, dir string) (bool, error) {
+	names, err := files.List(dir)
 	if errors.Is(err, vfs.ErrNotExist) {
 		return false, nil
 	}

@@ -84,9 +84,10 @@ func TestIdentitySurvivesPowerLoss(t *testing.T) {
 func TestNewDirectorySurvivesPowerLoss(t *testing.T) {
 	for trial := range (vfs.Plan{Seed: 2, After: true}).Trials() {
 		cfg := newConfig(trial.FS)
+		cfg.Dir = "srv/duolog/data"
 		made, makeErr := openDirectory(&cfg)
 		for loss, after := range trial.Reboots() {
-			cfg := newConfig(after)
+			cfg.FS = after
 			got, err := openDirectory(&cfg)
 			if err != nil || makeErr == nil && got != made {
 				t.Fatalf("%s, %s: made %+v, %v; read back %+v, %v", trial, loss, made, makeErr, got, err)
