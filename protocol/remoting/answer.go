@@ -1,6 +1,9 @@
 package remoting
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Handler gives requests their meaning. Its methods are called by many connections at once.
 type Handler interface {
@@ -14,7 +17,8 @@ type Handler interface {
 // Request is a command that wants something done, and the connection it came by.
 type Request struct {
 	*Command
-	Conn *Conn
+	Conn  *Conn
+	began time.Time
 }
 
 // Answer says how a request is answered: at once, after a wait, or not at all. The zero value is no answer.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/duolog/duolog/internal/metrics"
 	"github.com/duolog/duolog/protocol/wire"
 )
 
@@ -44,6 +45,8 @@ type Options struct {
 	MaxCalls int
 	// Logger gets a line for every connection that ends in an error of the protocol.
 	Logger *slog.Logger
+	// Metrics shows what the server counts; nil: counted, shown nowhere.
+	Metrics *metrics.Registry
 }
 
 // DefaultOptions returns the defaults.

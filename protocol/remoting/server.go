@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/duolog/duolog/protocol/wire"
 )
@@ -17,6 +18,7 @@ type Server struct {
 	opts    Options
 	log     *slog.Logger
 	parked  atomic.Int64 // long polls of all connections
+	counts  *counters
 }
 
 // NewServer returns a server that hands requests to h.
@@ -24,7 +26,9 @@ func NewServer(h Handler, o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &Server{handler: h, opts: o, log: o.Logger}, nil
+	s := &Server{handler: h, opts: o, log: o.Logger}
+	s.counts = newCounters(o.Metrics, func() float64 { return float64(s.parked.Load()) })
+	return s, nil
 }
 
 // Parked counts the long polls that wait at this moment.
@@ -66,7 +70,7 @@ func (c *Conn) read() error {
 			frame.Release()
 			continue
 		}
-		if err := c.start(&Request{Command: command, Conn: c}, frame); err != nil {
+		if err := c.start(&Request{Command: command, Conn: c, began: time.Now()}, frame); err != nil {
 			return err
 		}
 	}
@@ -138,6 +142,7 @@ func (c *Conn) finish(r *Request, f func(context.Context) *Command) {
 
 // reply sends an answer, unless there is none or none is wanted.
 func (c *Conn) reply(r *Request, answer *Command) error {
+	c.server.counts.of(RequestCode(r.Code)).done(r.began)
 	if answer == nil || r.IsOneWay() {
 		return nil
 	}
