@@ -42,9 +42,9 @@ func (l *Log) Append(hard *HardState, entries []Entry) error {
 // checkAppend holds the rules of the log against what the caller wants to write.
 func (l *Log) checkAppend(hard *HardState, entries []Entry) error {
 	l.mu.RLock()
-	old, last, commit := l.hard, l.last, l.commit
+	old, ours, last, commit := l.hard, l.hardOurs, l.last, l.commit
 	l.mu.RUnlock()
-	if hard != nil && (hard.Term < old.Term || hard.Term == old.Term && old.Vote != 0 && hard.Vote != old.Vote) {
+	if hard != nil && ours && (hard.Term < old.Term || hard.Term == old.Term && old.Vote != 0 && hard.Vote != old.Vote) {
 		return fmt.Errorf("%w: hard state %+v after %+v", ErrInvariant, *hard, old)
 	}
 	if len(entries) == 0 {
@@ -132,7 +132,7 @@ func (l *Log) enter(hard *HardState) {
 	r, t := &l.round, &l.tail
 	t.seg.end, t.seg.link = r.end, r.link
 	if hard != nil {
-		l.hard = *hard
+		l.hard, l.hardOurs = *hard, true
 		l.commit = max(l.commit, hard.Commit)
 	}
 	if len(r.entries) == 0 {

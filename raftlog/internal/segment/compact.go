@@ -99,8 +99,7 @@ func (l *Log) drop(s *segment) error {
 	return nil
 }
 
-// Pinned is a segment that is not compacted before Release. What it held when it was pinned can be read even after Reset
-// or Install dropped it.
+// Pinned is a segment that is not compacted before Release.
 type Pinned struct {
 	log  *Log
 	seg  *segment

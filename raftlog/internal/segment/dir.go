@@ -6,20 +6,12 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/duolog/duolog/internal/vfs"
 )
-
-// Exists says whether dir holds a log, whole or damaged. A Create that the power interrupted leaves none.
-func Exists(fs vfs.FS, dir string) (bool, error) {
-	names, err := fs.List(dir)
-	if errors.Is(err, vfs.ErrNotExist) {
-		return false, nil
-	}
-	return slices.ContainsFunc(names, func(n string) bool { return n == intentName || strings.HasSuffix(n, logSuffix) }), err
-}
 
 // spare is a file from which the next segment can be made.
 type spare struct {
@@ -31,6 +23,15 @@ type spare struct {
 type spares struct {
 	mu    sync.Mutex
 	files []spare
+	named uint64 // the highest number in a name that newName gave
+}
+
+// newName returns a name that no file has: one that was taken may be on its way to become a segment.
+func (s *spares) newName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.named++
+	return strconv.FormatUint(s.named, 10) + freshSuffix
 }
 
 // take returns a spare file, a written one first.
@@ -50,6 +51,11 @@ func (s *spares) set(files []spare) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.files = files
+	for _, f := range files {
+		if n, err := strconv.ParseUint(strings.TrimSuffix(f.name, freshSuffix), 10, 64); err == nil {
+			s.named = max(s.named, n)
+		}
+	}
 }
 
 func (s *spares) put(f spare) {
@@ -66,7 +72,8 @@ func (s *spares) count() int {
 
 // makeSegment makes a segment file with header h, from a spare or new, and makes it durable, contents before name.
 func makeSegment(o *Options, h *header, size int64, pool *spares) (*segment, vfs.File, error) {
-	s := &segment{name: baseName(h.first, h.sequence), size: size, last: h.first - 1, end: headerBytes, lastTime: h.prevTime}
+	s := newSegment(baseName(h.first, h.sequence), size)
+	s.last, s.end, s.lastTime = h.first-1, headerBytes, h.prevTime
 	temp, file, err := segmentFile(o, h, s, pool)
 	if err != nil {
 		return nil, nil, err
@@ -123,7 +130,6 @@ type listing struct {
 	tables   []string
 	spares   []spare
 	rest     []string // left over from work that a crash interrupted
-	intent   bool
 }
 
 type named struct {
@@ -148,8 +154,6 @@ func list(fs vfs.FS, dir string) (listing, error) {
 			l.spares = append(l.spares, spare{name, strings.HasSuffix(name, spareSuffix)})
 		case strings.HasSuffix(name, tempSuffix):
 			l.rest = append(l.rest, name)
-		case name == intentName:
-			l.intent = true
 		}
 	}
 	slices.SortFunc(l.segments, func(a, b named) int { return cmp.Compare(a.sequence, b.sequence) })
@@ -213,7 +217,7 @@ func openHeader(o *Options, n named) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{name: n.name, size: size}
+	s := newSegment(n.name, size)
 	h, err := readHeader(file)
 	switch {
 	case errors.Is(err, errZeroHeader):

@@ -36,11 +36,6 @@ type Floor struct {
 	Commit uint64
 	// Older is the index of the checkpoint kept beside the newest; 0 where there is one only.
 	Older uint64
-	// Installed says that the checkpoint came from another replica, so that the log may still be the one from before it:
-	// where the log does not hold (Index, Term) it is then restarted at it, as by Reset, instead of being refused.
-	Installed bool
-	// Segments are the copied segment files that belong to an installed checkpoint, as for Install.
-	Segments []string
 }
 
 // Recovered is what Open found.
@@ -54,8 +49,6 @@ type Recovered struct {
 	PreviousBoot string
 	// CleanStop says that the log was closed in order.
 	CleanStop bool
-	// Restarted says that the log was restarted behind an installed checkpoint (Floor.Installed).
-	Restarted bool
 }
 
 // Whole says whether everything that was ever written is there: the log was closed in order, or the machine has not been

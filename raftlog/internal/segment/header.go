@@ -125,7 +125,6 @@ const (
 	spareSuffix = ".spare" // written through
 	freshSuffix = ".fresh" // preallocated only
 	tempSuffix  = ".tmp"
-	intentName  = "install"
 )
 
 // baseName is a segment's file name without suffix: names sort by first index, then by sequence.

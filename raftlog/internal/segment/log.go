@@ -40,13 +40,6 @@ func Create(o Options, index, term uint64, hard HardState) (*Log, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	exists, err := Exists(o.FS, o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	if exists {
-		return nil, fmt.Errorf("%w: %s", ErrExists, o.Dir)
-	}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, err
 	}
@@ -57,6 +50,9 @@ func Create(o Options, index, term uint64, hard HardState) (*Log, error) {
 	dir, err := list(o.FS, o.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if len(dir.segments) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrExists, o.Dir)
 	}
 	spares, err := tidy(&l.o, dir)
 	if err != nil {

@@ -76,8 +76,6 @@ func (d *driver) step() {
 		d.commit()
 	case k < 86:
 		d.compact()
-	case k < 88:
-		d.reset()
 	default:
 		d.reopen()
 	}
@@ -139,17 +137,6 @@ func (d *driver) compact() {
 		d.must(fmt.Errorf("compacted to %d", first))
 	}
 	m.compactTo(first)
-}
-
-func (d *driver) reset() {
-	m := &d.m
-	i := m.last() + d.rng.Uint64N(100)
-	d.note("reset to %d", i)
-	m.base, m.entries = run{i, m.hard.Term}, nil
-	m.hard.Commit, m.floor, m.keep = i, m.base, i
-	d.must(d.log.Reset(i, m.base.term))
-	h := m.hard
-	d.must(d.log.Append(&h, nil))
 }
 
 func (d *driver) reopen() {

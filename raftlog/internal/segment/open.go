@@ -31,29 +31,19 @@ func (l *Log) open(floor Floor) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	restart, err := l.vouch(floor)
-	if err != nil {
+	if err := l.vouch(floor); err != nil {
 		return Recovered{}, err
-	}
-	if restart {
-		if f, err = l.replace(floor.Segments, floor); err != nil {
-			return Recovered{}, err
-		}
 	}
 	l.floors = [2]uint64{floor.Index, floor.Index}
 	if floor.Older != 0 {
 		l.floors[0] = floor.Older
 	}
 	rec := l.recovered(f, floor)
-	rec.Restarted = restart
 	return rec, l.resume(f)
 }
 
-// load reads the directory into the state, after finishing a replacement that was decided on before a crash.
+// load reads the directory into the state.
 func (l *Log) load(floor Floor) (*found, error) {
-	if err := finishReplacing(&l.o); err != nil {
-		return nil, err
-	}
 	dir, err := list(l.o.FS, l.o.Dir)
 	if err != nil {
 		return nil, err
@@ -81,37 +71,25 @@ func (l *Log) load(floor Floor) (*found, error) {
 	return f, nil
 }
 
-// vouch holds the checkpoint against the log. restart says that the log has to begin anew behind an installed checkpoint.
-func (l *Log) vouch(floor Floor) (restart bool, err error) {
+// vouch holds the checkpoint against the log.
+func (l *Log) vouch(floor Floor) error {
 	if floor.Index == 0 {
-		return false, nil
+		return nil
 	}
 	corrupt := func(format string, args ...any) error {
 		return &CorruptError{File: l.o.Dir, Index: floor.Index, Why: fmt.Sprintf(format, args...)}
 	}
 	if floor.Index < l.base.index {
-		return false, corrupt("entries %d to %d, between the checkpoint and the log, are missing", floor.Index+1, l.base.index)
-	}
-	if floor.Index > l.last {
-		if floor.Installed {
-			return true, nil
-		}
-		return false, corrupt("the log ends with entry %d, but the checkpoint holds entries up to %d", l.last, floor.Index)
-	}
-	term, err := l.Term(floor.Index)
-	if err != nil {
-		return false, err
-	}
-	if floor.Term != term {
-		if floor.Installed {
-			return true, nil
-		}
-		return false, corrupt("entry %d has term %d, but the checkpoint says %d", floor.Index, term, floor.Term)
+		return corrupt("entries %d to %d, between the checkpoint and the log, are missing", floor.Index+1, l.base.index)
 	}
 	if floor.Commit > l.last {
-		return false, corrupt("the log ends with entry %d, but entries up to %d are committed", l.last, floor.Commit)
+		return corrupt("the log ends with entry %d, but entries up to %d are committed", l.last, floor.Commit)
 	}
-	return false, nil
+	term, err := l.Term(floor.Index)
+	if err == nil && floor.Term != term {
+		err = corrupt("entry %d has term %d, but the checkpoint says %d", floor.Index, term, floor.Term)
+	}
+	return err
 }
 
 // recovered tells what was found. The commit index is at least what compaction and the checkpoint prove, and never ahead

@@ -27,12 +27,14 @@ type segment struct {
 	pins   int
 	handle handle
 
-	tableMu sync.Mutex // held while the offsets table is read from disk
+	loading fileLock // held while the offsets table is read from disk
+}
+
+func newSegment(name string, size int64) *segment {
+	return &segment{name: name, size: size, loading: newFileLock()}
 }
 
 func (s *segment) empty() bool { return s.last < s.head.first }
-
-func (s *segment) holds(i uint64) bool { return i >= s.head.first && i <= s.last }
 
 // supersede takes the entries at and above i out of effect.
 func (s *segment) supersede(i uint64) {
@@ -75,6 +77,25 @@ const maxOpenFiles = 64
 
 // acquire returns the segment's file for reading and holds it until release.
 func (h *handles) acquire(s *segment) (vfs.File, error) {
+	if f, err := h.take(s, nil); f != nil || err != nil {
+		return f, err
+	}
+	f, err := h.fs.Open(path.Join(h.dir, s.name+logSuffix))
+	if errors.Is(err, vfs.ErrNotExist) && !s.handle.gone() {
+		err = s.corrupt(h.dir, 0, s.head.first, "the segment file is missing")
+	}
+	if err != nil {
+		return nil, err
+	}
+	got, err := h.take(s, f)
+	if got != f {
+		_ = f.Close() // somebody else was quicker, or the segment went meanwhile
+	}
+	return got, err
+}
+
+// take takes a reference to the segment's file, which is opened unless it is nil; it returns nil if there is none.
+func (h *handles) take(s *segment, opened vfs.File) (vfs.File, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.handle.mu.Lock()
@@ -83,15 +104,11 @@ func (h *handles) acquire(s *segment) (vfs.File, error) {
 		return nil, ErrCompacted
 	}
 	if s.handle.file == nil {
+		if opened == nil {
+			return nil, nil
+		}
 		h.evict()
-		f, err := h.fs.Open(path.Join(h.dir, s.name+logSuffix))
-		if errors.Is(err, vfs.ErrNotExist) {
-			err = s.corrupt(h.dir, 0, s.head.first, "the segment file is missing")
-		}
-		if err != nil {
-			return nil, err
-		}
-		s.handle.file = f
+		s.handle.file = opened
 		h.open = append(h.open, s)
 	}
 	h.tick++

@@ -17,6 +17,7 @@ type state struct {
 	last     uint64
 	lastTime int64 // log time of the last entry
 	hard     HardState
+	hardOurs bool // hard was appended since the log was opened
 	commit   uint64
 	durable  uint64 // everything up to here is synced
 	syncTo   uint64 // what durable will be when the running sync is through

@@ -75,8 +75,8 @@ func (l *Log) table(s *segment) (*table, error) {
 	if t := l.tables.get(s); t != nil {
 		return t, nil
 	}
-	s.tableMu.Lock() // one load at a time
-	defer s.tableMu.Unlock()
+	s.loading.Lock() // one load at a time
+	defer s.loading.Unlock()
 	if t := l.tables.get(s); t != nil {
 		return t, nil
 	}

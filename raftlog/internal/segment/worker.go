@@ -2,7 +2,6 @@ package segment
 
 import (
 	"path"
-	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -126,7 +125,7 @@ func (l *Log) nextJob() func() {
 	}
 	if l.o.Spare > 0 && seg.end > seg.size/2 && l.spares.count() == 0 && w.prepared != seg.head.sequence {
 		w.prepared = seg.head.sequence
-		return func() { l.prepareSpare(seg.head.sequence) }
+		return l.prepareSpare
 	}
 	return nil
 }
@@ -143,8 +142,8 @@ func (l *Log) writeSidecar(job sidecarJob) {
 
 // prepareSpare makes a file from which the next segment can be made without waiting for blocks. Roll makes one itself
 // where this fails.
-func (l *Log) prepareSpare(sequence uint64) {
-	name := strconv.FormatUint(sequence, 10) + freshSuffix
+func (l *Log) prepareSpare() {
+	name := l.spares.newName()
 	file, err := newFile(l.o.FS, path.Join(l.o.Dir, name), l.o.SegmentBytes)
 	if err == nil {
 		err = file.Close()
