@@ -112,13 +112,9 @@ func (r *replay) closed(dir string, s *segment, file vfs.File, next header) erro
 		return err
 	}
 	t := r.table
-	if t.link != next.prevLink || t.last() < next.prevLast {
+	if t.link != next.prevLink || t.last() != next.prevLast {
 		return s.corrupt(dir, t.end, t.last()+1, fmt.Sprintf(
 			"the segment ends with entry %d, the next one says with entry %d", t.last(), next.prevLast))
-	}
-	if t.last() > next.prevLast { // an installed segment may hold more than the snapshot
-		t.cut(next.prevLast + 1)
-		r.last, r.lastTime = next.prevLast, next.prevTime
 	}
 	return nil
 }

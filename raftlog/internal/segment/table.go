@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"math"
 	"path"
+	"slices"
 	"sort"
 
 	"github.com/duolog/duolog/internal/vfs"
@@ -196,4 +197,9 @@ func readFile(fs vfs.FS, name string) ([]byte, error) {
 	b := make([]byte, size)
 	_, err = f.ReadAt(b, 0)
 	return b, errors.Join(ignoreEOF(err), f.Close())
+}
+
+func (t *table) equal(o *table) bool {
+	return t.first == o.first && t.end == o.end && t.link == o.link &&
+		slices.Equal(t.offsets, o.offsets) && slices.Equal(t.lengths, o.lengths) && slices.Equal(t.runs, o.runs)
 }
