@@ -134,11 +134,21 @@ func (w *writer) perform(works []*appendWork) error {
 		}
 		mustSync = mustSync || work.voted || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
 	}
+	if mustSync && w.l.breaks.ackBeforeSync {
+		w.respond(works, len(works)-rolls)
+		return w.sync()
+	}
 	if mustSync {
 		if err := w.sync(); err != nil {
 			return err
 		}
 	}
+	w.respond(works, len(works)-rolls)
+	return nil
+}
+
+// respond lets the responses of works go and reports appends as done.
+func (w *writer) respond(works []*appendWork, appends int) {
 	var own []*raftpb.Message
 	for _, work := range works {
 		for _, m := range work.responses {
@@ -149,8 +159,7 @@ func (w *writer) perform(works []*appendWork) error {
 			}
 		}
 	}
-	w.l.inbox.addWritten(len(works)-rolls, own)
-	return nil
+	w.l.inbox.addWritten(appends, own)
 }
 
 func (w *writer) write(work *appendWork) error {
@@ -159,11 +168,25 @@ func (w *writer) write(work *appendWork) error {
 		return nil
 	}
 	w.unsynced = true
-	if err := w.l.seg().Append(hard, work.entries); err != nil {
+	if err := w.l.seg().Append(behindEntries(hard, work.entries), work.entries); err != nil {
 		return err
+	}
+	if hard != nil {
+		w.l.seg().SetCommit(hard.Commit)
 	}
 	w.l.metrics.appended(work.entries)
 	return nil
+}
+
+// behindEntries is the hard state that may lie before entries on disk. A commit index that covers some of them would, if
+// the write is torn behind it, speak of those that they supersede; it is left to later frames.
+func behindEntries(hard *segment.HardState, entries []segment.Entry) *segment.HardState {
+	if hard == nil || len(entries) == 0 || hard.Commit < entries[0].Index {
+		return hard
+	}
+	clipped := *hard
+	clipped.Commit = entries[0].Index - 1
+	return &clipped
 }
 
 func (w *writer) sync() error {
