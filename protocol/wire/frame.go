@@ -79,8 +79,8 @@ func (c *Conn) ReadFrame() (Frame, error) {
 		held.release()
 		return Frame{}, err
 	}
-	c.listener.Counters.Frames.Add(1)
-	c.listener.Counters.BytesIn.Add(int64(size) + lengthBytes)
+	c.listener.count.frames.Inc()
+	c.listener.count.read.Add(float64(size) + lengthBytes)
 	return Frame{Bytes: bytes, held: held}, nil
 }
 

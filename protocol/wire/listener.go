@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,18 +18,10 @@ import (
 // with the client's address. Replies queued before the return are still written, unless the client is gone.
 type Handler func(c *Conn) error
 
-// Counters count since the listener was made. Everything in them may be read at any time.
-type Counters struct {
-	Accepted, Refused, Closed atomic.Int64 // connections; Refused by the bounds
-	Strangers, SlowReaders    atomic.Int64 // connections cut because they spoke another protocol, or did not read
-	Frames, BytesIn, BytesOut atomic.Int64
-}
-
 // Listener is one door: an address, its connections and their bounds.
 type Listener struct {
-	Counters Counters
-
 	opts   Options
+	count  counters
 	socket net.Listener
 	budget *Budget
 	log    *slog.Logger
@@ -78,7 +69,7 @@ func NewListener(socket net.Listener, o Options) (*Listener, error) {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Listener{
-		opts: o, socket: socket, budget: NewBudget(o.MaxInFlightBytes),
+		opts: o, count: newCounters(o.Metrics, o.Name), socket: socket, budget: NewBudget(o.MaxInFlightBytes),
 		log: o.Logger.With("listener", o.Name), ctx: ctx, cancel: cancel,
 		draining: make(chan struct{}), conns: map[*Conn]struct{}{}, perIP: map[netip.Addr]int{},
 	}, nil
@@ -145,12 +136,12 @@ func (l *Listener) isClosed() bool {
 func (l *Listener) admit(socket net.Conn, handle Handler) {
 	c := newConn(l, socket)
 	if reason := l.register(c); reason != "" {
-		l.Counters.Refused.Add(1)
+		l.count.refused.Inc()
 		c.Close(ErrClosed)
 		l.logRefusal(c, reason)
 		return
 	}
-	l.Counters.Accepted.Add(1)
+	l.count.accepted.Inc()
 	go l.run(c, handle)
 }
 
@@ -196,6 +187,8 @@ func (l *Listener) run(c *Conn, handle Handler) {
 	}
 	cause := context.Cause(c.ctx) // set when the writer or Close ended it first
 	c.Close(err)
+	l.logEnd(c, err, cause)
+	l.count.closed.Inc()
 	l.mu.Lock()
 	delete(l.conns, c)
 	if ip := c.remote.Addr(); l.perIP[ip] > 1 {
@@ -204,8 +197,6 @@ func (l *Listener) run(c *Conn, handle Handler) {
 		delete(l.perIP, ip)
 	}
 	l.mu.Unlock()
-	l.logEnd(c, err, cause)
-	l.Counters.Closed.Add(1)
 }
 
 // handle turns a panic into the end of one connection. None is expected; the others must not pay for it.
@@ -224,9 +215,9 @@ func (l *Listener) logEnd(c *Conn, err, cause error) {
 	}
 	switch {
 	case errors.Is(err, ErrStranger):
-		l.Counters.Strangers.Add(1)
+		l.count.strangers.Inc()
 	case errors.Is(err, ErrSlowReader):
-		l.Counters.SlowReaders.Add(1)
+		l.count.slowReaders.Inc()
 	}
 	if quietEnd(err) {
 		l.log.Debug("connection closed", "client", c.remote, "reason", err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/duolog/duolog/internal/metrics"
 )
 
 // Protocol names what a listener speaks; it matters only for the sentence told to those who speak something else.
@@ -36,7 +38,8 @@ type Options struct {
 	FrameTimeout time.Duration // every 64 KiB of a begun frame must arrive within this time
 	WriteTimeout time.Duration // every 256 KiB of a reply must be taken within this time
 
-	Logger *slog.Logger
+	Logger  *slog.Logger
+	Metrics *metrics.Registry // nil: counted, shown nowhere
 }
 
 // DefaultOptions returns the bounds used where a field is zero. The frame size and the idle time are Kafka's

@@ -175,7 +175,7 @@ func TestStrangersAreToldWhereToGo(t *testing.T) {
 			c := d.dial(t)
 			mustWrite(t, c, tc.bytes)
 			said := mustBeCut(t, c)
-			waitFor(t, func() bool { return d.Counters.Closed.Load() == 1 })
+			waitFor(t, func() bool { return d.Connections() == 0 })
 			if !strings.Contains(d.log.String(), tc.want) {
 				t.Errorf("log says %s", d.log)
 			}

@@ -252,7 +252,7 @@ func (c *Conn) writeStep(step net.Buffers) error {
 		return err
 	}
 	n, err := step.WriteTo(c.socket) // consumes this copy of the slice header only
-	c.listener.Counters.BytesOut.Add(n)
+	c.listener.count.written.Add(float64(n))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return ErrSlowReader
 	}
