@@ -1,7 +1,11 @@
 package rocketcore
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/duolog/duolog/raftlog"
+	"github.com/duolog/duolog/rocketcore/internal/index"
 	"github.com/duolog/duolog/rocketcore/message"
 )
 
@@ -19,6 +23,8 @@ type ReadOptions struct {
 	// declines is skipped without touching the disk, and Next moves past it.
 	Want func(tagHash int64, known bool) bool
 }
+
+const defaultMaxSkipped = 16384
 
 // ReadResult is a run of a queue's batches, in order of offsets.
 type ReadResult struct {
@@ -56,48 +62,166 @@ func (f *Found) End() message.Offset { return f.BaseOffset + message.Offset(f.Co
 // Errors: ErrUnknownQueue; ErrOffsetOutOfRange (the result's Start and End are set); ErrCorrupt, never beside bytes that
 // failed a check: batches before the damage are returned by this call, the error by the next.
 func (s *Store) Read(q message.Queue, from message.Offset, o ReadOptions) (ReadResult, error) {
-	panic("skeleton")
+	for {
+		v, err := s.machine.view(q)
+		if err != nil {
+			return ReadResult{Next: from}, err
+		}
+		result := ReadResult{Next: from, Start: v.start, End: v.end}
+		if from < v.start || from > v.end {
+			return result, fmt.Errorf("offset %d of queue %s, which has %d to %d: %w", from, q, v.start, v.end, ErrOffsetOutOfRange)
+		}
+		if from == v.end {
+			return result, nil
+		}
+		p := picker{store: s, view: v, from: from, options: o, next: from}
+		if err = p.pick(); err == nil {
+			result.Batches, err = s.load(&v, p.picked)
+			result.Next = p.next
+			if n := len(result.Batches); n < len(p.picked) {
+				if result.Next = from; n > 0 {
+					result.Next = result.Batches[n-1].End()
+				}
+			}
+		}
+		if err == nil || !s.machine.moved(&v, from) {
+			return result, err
+		}
+		// The log's beginning passed from, or a snapshot replaced the log, while it was read: look again.
+	}
 }
 
-// Records returns a batch's records, decoded, from a cache. They are shared: the caller must not change them. Offsets are
-// f.BaseOffset + OffsetDelta.
-func (s *Store) Records(f *Found) ([]message.Record, error) { panic("skeleton") }
-
-// Lookup finds the batch that holds the record at p, and the record's number in it. Errors: ErrNotFound, ErrCorrupt.
-func (s *Store) Lookup(p message.Position) (f Found, ordinal int, err error) { panic("skeleton") }
-
-// Bounds are a queue's limits.
-type Bounds struct {
-	Start message.Offset // first that is kept
-	End   message.Offset // next to be assigned: high watermark and end of log in one, since all that is applied is committed
-	// MaxTime is the greatest record time ever appended, in ms; -1 if there was none.
-	MaxTime int64
-	// Bytes is what the queue's kept records take in the log.
-	Bytes int64
+// view is what a read needs of a queue's state, copied.
+type view struct {
+	key        message.Queue
+	id         uint64
+	start, end message.Offset
+	total      int64
+	trimmed    int64
+	maxTime    int64
+	expiry     int64
+	terms      []termStart
+	life       uint64
 }
 
-// Bounds returns a queue's limits as applied here. For an answer that no newer one precedes anywhere, call Barrier first.
-func (s *Store) Bounds(q message.Queue) (Bounds, error) { panic("skeleton") }
-
-// OffsetAt finds the first record, in order of offsets, whose time is at or after timeMs, and returns its offset and time
-// (Kafka's ListOffsets). The bool is false if there is none. It looks inside batches.
-func (s *Store) OffsetAt(q message.Queue, timeMs int64) (message.Offset, int64, bool, error) {
-	panic("skeleton")
+func (m *machine) view(k message.Queue) (view, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	q := m.queues[k]
+	if q == nil {
+		if m.closed {
+			return view{}, ErrClosed
+		}
+		return view{}, fmt.Errorf("queue %s: %w", k, ErrUnknownQueue)
+	}
+	return view{
+		key: k, id: q.id, start: q.start, end: q.end, total: q.total, trimmed: q.trimmed, maxTime: q.maxTime,
+		expiry: q.expiry, terms: m.terms, life: m.life,
+	}, nil
 }
 
-// OffsetOfMaxTime finds the first record that has the greatest time of those that are kept (ListOffsets -3).
-func (s *Store) OffsetOfMaxTime(q message.Queue) (message.Offset, int64, bool, error) {
-	panic("skeleton")
+// moved says that a view is out of date in a way that may have made a read at offset fail.
+func (m *machine) moved(v *view, offset message.Offset) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	q := m.queues[v.key]
+	return q == nil || q.id != v.id || m.life != v.life || q.start > offset
 }
 
-// OffsetAtStoreTime finds the first record that was stored at or after timeMs by the log's time (RocketMQ's
-// SEARCH_OFFSET_BY_TIMESTAMP). If there is none it returns the queue's end and false.
-func (s *Store) OffsetAtStoreTime(q message.Queue, timeMs int64) (message.Offset, bool, error) {
-	panic("skeleton")
+// place is a batch that was found in the index.
+type place struct {
+	index.Entry
+	leaf index.Leaf
 }
 
-// OffsetAtTerm answers Kafka's OffsetForLeaderEpoch: the greatest term at or below term under which anything was written to
-// the shard, and the queue's first offset behind it. The bool is false if the shard's kept log begins later.
-func (s *Store) OffsetAtTerm(q message.Queue, term raftlog.Term) (raftlog.Term, message.Offset, bool, error) {
-	panic("skeleton")
+// picker chooses batches from the index.
+type picker struct {
+	store   *Store
+	view    view
+	from    message.Offset
+	options ReadOptions
+	next    message.Offset
+	picked  []place
+	bytes   int
+	skipped int
+	seen    bool // the batch at from
+}
+
+// indexPart is how many index entries are looked at in one go.
+const indexPart = 64
+
+func (p *picker) pick() error {
+	o := &p.options
+	if o.MaxBytes = min(o.MaxBytes, p.store.options.ReadBytes); o.MaxBatches <= 0 {
+		o.MaxBatches = math.MaxInt
+	}
+	if o.MaxSkipped <= 0 {
+		o.MaxSkipped = defaultMaxSkipped
+	}
+	err := p.store.machine.index.Visit(p.view.id, int64(p.from), nil, p.run)
+	if err == nil && !p.seen {
+		err = p.hole()
+	}
+	return err
+}
+
+// run picks from one run. It returns whether to go on with the next one.
+func (p *picker) run(l index.Leaf, r index.Run) (bool, error) {
+	at, err := l.SearchOffset(r, int64(p.next))
+	if err != nil {
+		return false, err
+	}
+	var part [indexPart]index.Entry
+	for {
+		n, err := l.Entries(r, at, part[:])
+		if err != nil {
+			return false, err
+		}
+		for i := range part[:n] {
+			more, err := p.take(l, &part[i])
+			if err != nil || !more {
+				return false, err
+			}
+		}
+		if at += n; n < len(part) {
+			return true, nil
+		}
+	}
+}
+
+// take picks or skips one batch; it returns false at the end.
+func (p *picker) take(l index.Leaf, e *index.Entry) (bool, error) {
+	switch {
+	case e.Base >= int64(p.view.end):
+		return false, nil
+	case e.Base > int64(p.next):
+		return false, p.hole()
+	}
+	p.seen = true
+	if p.options.Want != nil && !p.options.Want(int64(e.Tag), e.HasTag) {
+		if p.skipped++; p.skipped > p.options.MaxSkipped {
+			return false, nil
+		}
+		p.next = message.Offset(e.End())
+		return true, nil
+	}
+	if p.full(e.Size) {
+		return false, nil
+	}
+	p.picked = append(p.picked, place{*e, l})
+	p.bytes += e.Size
+	p.next = message.Offset(e.End())
+	return true, nil
+}
+
+// full says that a batch of so many bytes does not fit any more.
+func (p *picker) full(size int) bool {
+	if len(p.picked) >= p.options.MaxBatches {
+		return true
+	}
+	return p.bytes+size > p.options.MaxBytes && !(p.options.MinOne && len(p.picked) == 0)
+}
+
+func (p *picker) hole() error {
+	return fmt.Errorf("the index of queue %s has nothing at offset %d, below its end %d: %w", p.view.key, p.next, p.view.end, ErrCorrupt)
 }

@@ -91,3 +91,17 @@ func (l Leaf) search(r Run, beyond func(*Entry) bool) (int, error) {
 	})
 	return i, failed
 }
+
+// Runs walks the runs of a segment's sidecar in order of queues, until visit says stop.
+func (s *Set) Runs(sequence uint64, visit func(Run) bool) error {
+	return s.with(Name{0, sequence}, func(f *file) error {
+		c := runCursor{file: f}
+		for {
+			r, ok, err := c.peek()
+			if err != nil || !ok || !visit(r) {
+				return err
+			}
+			c.next()
+		}
+	})
+}

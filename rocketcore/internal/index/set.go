@@ -373,6 +373,14 @@ func (s *Set) widest(i int) (Name, int) {
 	return best, covered
 }
 
+// Durable says that a segment has a sidecar, or is gone: its Memory need not be kept in a checkpoint.
+func (s *Set) Durable(sequence uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state(sequence)
+	return st == nil || st.sidecar
+}
+
 // Segments returns what the index knows, in order.
 func (s *Set) Segments() []Segment {
 	s.mu.Lock()
