@@ -242,35 +242,44 @@ func TestBudgetLetsEverybodyThrough(t *testing.T) {
 }
 
 func TestBudgetOverdraft(t *testing.T) {
-	b := NewBudget(100)
-	never := make(chan struct{})
-	var one, two, three grantOf
-	if !b.acquire(&one, 60, never) || !b.acquire(&two, 40, never) {
-		t.Fatal("within the limit and not granted")
-	}
-	// Both are half read and want more: one may overdraw, again and again, the other waits.
-	for range 2 {
-		if !b.acquire(&one, 50, never) {
-			t.Fatal("nobody gets on")
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(100)
+		never := make(chan struct{})
+		take := func(g *grantOf, bytes int64, cancel <-chan struct{}) error {
+			return b.acquire(g, bytes, time.Minute, cancel)
 		}
-	}
-	cancel := make(chan struct{})
-	got := make(chan bool)
-	go func() { got <- b.acquire(&two, 50, cancel) }()
-	close(cancel)
-	if <-got {
-		t.Fatal("two overdraw at once")
-	}
-	go func() { got <- b.acquire(&three, 10, never) }()
-	b.release(one)
-	if !<-got {
-		t.Fatal("not granted after a release")
-	}
-	b.release(two)
-	b.release(three)
-	if b.Used() != 0 || b.overdrawn {
-		t.Errorf("left: %d bytes, overdrawn %v", b.Used(), b.overdrawn)
-	}
+		var one, two, three grantOf
+		if take(&one, 60, never) != nil || take(&two, 40, never) != nil {
+			t.Fatal("within the limit and not granted")
+		}
+		// Both are half read and want more: one may overdraw, again and again, the other waits.
+		for range 2 {
+			if err := take(&one, 50, never); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		if err := take(&two, 50, never); err != ErrOverBudget || time.Since(begun) != time.Minute {
+			t.Fatalf("two overdraw at once, or the second waits for ever: %v after %v", err, time.Since(begun))
+		}
+		cancel := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(cancel) })
+		if err := take(&two, 50, cancel); err != ErrClosed {
+			t.Fatal(err)
+		}
+		got := make(chan error)
+		go func() { got <- take(&three, 10, never) }() // a frame's first bytes wait for as long as it takes
+		time.Sleep(time.Hour)
+		b.release(one)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
+		b.release(two)
+		b.release(three)
+		if b.Used() != 0 || b.overdrawn {
+			t.Errorf("left: %d bytes, overdrawn %v", b.Used(), b.overdrawn)
+		}
+	})
 }
 
 // TestIdleConnectionsAreCheap holds the bound of 10 KiB for a connection that has spoken once and is silent since; the

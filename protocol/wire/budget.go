@@ -1,13 +1,16 @@
 package wire
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Budget bounds the bytes that all connections of a listener hold in frames.
 //
 // A reader that would exceed it waits, first come first served: the client feels it as TCP back-pressure. Waiting alone
 // could stand still, when all bytes belong to frames that are half read and each waits for more. So one half-read
 // frame at a time may overdraw: the total stays under limit + one frame, and somebody always gets on. A half-read frame
-// whose client stalls falls to the frame time-out.
+// whose client stalls falls to the frame time-out, and so does one that waits here for so long: what it holds is needed.
 type Budget struct {
 	mu        sync.Mutex
 	limit     int64
@@ -32,25 +35,34 @@ type grantOf struct {
 	overdraw bool // this frame is the one that may overdraw, until it is released
 }
 
-// acquire adds bytes to what a frame holds, waiting if need be. It reports false when cancel closed first; what the
-// frame held before stays held.
-func (b *Budget) acquire(g *grantOf, bytes int64, cancel <-chan struct{}) bool {
+// acquire adds bytes to what a frame holds, waiting if need be: without limit for a frame's first bytes, else for as long as
+// patience. The error is ErrClosed when cancel closed first, or ErrOverBudget; what the frame held before stays held.
+func (b *Budget) acquire(g *grantOf, bytes int64, patience time.Duration, cancel <-chan struct{}) error {
 	w := b.enqueue(g, bytes)
 	if w == nil {
 		g.bytes += bytes
-		return true
+		return nil
 	}
+	var late <-chan time.Time
+	if g.bytes > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
+	err := ErrClosed
 	select {
 	case <-w.granted:
 		g.bytes += bytes
 		g.overdraw = g.overdraw || w.overdraw
-		return true
+		return nil
 	case <-cancel:
+	case <-late:
+		err = ErrOverBudget
 	}
 	if !b.giveUp(w) { // granted at the same moment
 		b.release(grantOf{bytes: bytes, overdraw: w.overdraw})
 	}
-	return false
+	return err
 }
 
 // enqueue grants at once (nil) or leaves a waiter behind.

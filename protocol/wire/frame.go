@@ -28,12 +28,16 @@ func (f Frame) Release() {
 }
 
 // Reserve adds to what the frame holds of the budget, waiting if need be: for memory that decoding it will take. The
-// error is ErrClosed. Only the connection's reader may call it, before Release.
+// error is ErrClosed or ErrOverBudget. Only the connection's reader may call it, before Release.
 func (c *Conn) Reserve(f Frame, bytes int64) error {
-	if f.held != nil && !c.listener.budget.acquire(&f.held.grant, bytes, c.ctx.Done()) {
-		return ErrClosed
+	if f.held == nil {
+		return nil
 	}
-	return nil
+	return c.acquire(&f.held.grant, int(bytes))
+}
+
+func (c *Conn) acquire(grant *grantOf, bytes int) error {
+	return c.listener.budget.acquire(grant, int64(bytes), c.listener.opts.FrameTimeout, c.ctx.Done())
 }
 
 // Unreserve gives back what Reserve took, when the memory is free again.
@@ -154,8 +158,8 @@ var chunks = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 // Up to chunkBytes it is allocated at once. A larger claim first has to fill a pooled chunk; from then on the slice
 // grows by factors, so a client pins no more than growth times the bytes it has sent.
 func (c *Conn) readBody(size int, grant *grantOf) ([]byte, error) {
-	if !c.listener.budget.acquire(grant, int64(min(size, chunkBytes)), c.ctx.Done()) {
-		return nil, ErrClosed
+	if err := c.acquire(grant, min(size, chunkBytes)); err != nil {
+		return nil, err
 	}
 	if size <= chunkBytes {
 		body := make([]byte, size)
@@ -172,8 +176,8 @@ func (c *Conn) readBody(size int, grant *grantOf) ([]byte, error) {
 		if size > have*growth {
 			next = have * growth
 		}
-		if !c.listener.budget.acquire(grant, int64(next-have), c.ctx.Done()) {
-			return nil, ErrClosed
+		if err := c.acquire(grant, next-have); err != nil {
+			return nil, err
 		}
 		larger := make([]byte, next)
 		copy(larger, body)
