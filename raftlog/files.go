@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -65,37 +66,44 @@ func (l *Log) openFiles() error {
 
 // readCurrent returns the generation in use and refuses another log's or replica's directory.
 func (l *Log) readCurrent() (int, error) {
-	name := path.Join(l.cfg.Dir, currentFile)
-	f, err := l.cfg.FS.Open(name)
+	id, err := readIdentity(l.cfg.FS, path.Join(l.cfg.Dir, currentFile))
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil || size > 200 {
-		return 0, errors.Join(err, fmt.Errorf("%s has %d bytes: it is not what this program wrote", name, size))
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); n < len(b) {
-		return 0, err
-	}
-	var version, generation int
-	var uid string
-	var replica uint64
-	_, err = fmt.Sscanf(string(b), "duolog-log %d\nlog %s\nreplica %d\ngeneration %d\n", &version, &uid, &replica, &generation)
-	if err != nil || version != 1 {
-		return 0, fmt.Errorf("%s cannot be understood: %q", name, b)
-	}
-	if uid != l.cfg.UID.String() || replica != uint64(l.cfg.Replica) {
+	if id.UID != l.cfg.UID || id.Replica != l.cfg.Replica {
 		return 0, fmt.Errorf("%w: found log %s replica %d, expected log %s replica %d",
-			ErrForeign, uid, replica, l.cfg.UID, l.cfg.Replica)
+			ErrForeign, id.UID, id.Replica, l.cfg.UID, l.cfg.Replica)
 	}
-	return generation, nil
+	return id.Generation, nil
+}
+
+const identityFormat = "duolog-log 1\nlog %s\nreplica %d\ngeneration %d\n"
+
+// readIdentity reads a file that switchTo has written.
+func readIdentity(fs vfs.FS, name string) (Identity, error) {
+	const maxBytes = 200
+	b := make([]byte, maxBytes)
+	if _, err := fs.Size(name); err != nil {
+		return Identity{}, err
+	}
+	n, err := readFileAt(fs, name, b, 0)
+	if err != nil {
+		return Identity{}, err
+	}
+	var id Identity
+	var uid string
+	_, err = fmt.Sscanf(string(b[:n]), identityFormat, &uid, &id.Replica, &id.Generation)
+	raw, hexErr := hex.DecodeString(uid)
+	if err != nil || hexErr != nil || len(raw) != len(id.UID) {
+		return Identity{}, fmt.Errorf("%s cannot be understood: %q", name, b[:n])
+	}
+	copy(id.UID[:], raw)
+	return id, nil
 }
 
 // switchTo makes a prepared generation the current one.
 func (l *Log) switchTo(generation int) error {
-	text := fmt.Sprintf("duolog-log 1\nlog %s\nreplica %d\ngeneration %d\n", l.cfg.UID, l.cfg.Replica, generation)
+	text := fmt.Sprintf(identityFormat, l.cfg.UID, l.cfg.Replica, generation)
 	name := path.Join(l.cfg.Dir, currentFile)
 	f, err := l.cfg.FS.Create(name + ".tmp")
 	if err != nil {

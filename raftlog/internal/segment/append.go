@@ -131,6 +131,7 @@ func (l *Log) enter(hard *HardState) {
 	defer l.mu.Unlock()
 	r, t := &l.round, &l.tail
 	t.seg.end, t.seg.link = r.end, r.link
+	t.table.end, t.table.link = r.end, r.link // else its sidecar is refused and the segment scanned at every first look
 	if hard != nil {
 		l.hard, l.hardOurs = *hard, true
 		l.commit = max(l.commit, hard.Commit)
