@@ -158,6 +158,9 @@ func (a *applier) perform(w *applyWork) error {
 			return err
 		}
 	}
+	if err := a.atBoundary(); err != nil { // no entry may follow for long
+		return err
+	}
 	a.l.waiters.advance(a.index)
 	a.l.inbox.addWritten(0, w.responses)
 	a.closedSegments()
