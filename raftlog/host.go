@@ -171,9 +171,10 @@ func (h *host) stepPeer(m *raftpb.Message) {
 		}
 	}
 	if m.GetType() == raftpb.MsgSnap {
-		if h.l.receiveSnapshot(m) {
-			return // stepped again when its files are here
+		if !h.l.receiveSnapshot(m) {
+			h.stepSnapshot(m) // else it is stepped when its files are here
 		}
+		return
 	}
 	h.step(m)
 }

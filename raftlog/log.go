@@ -90,6 +90,9 @@ func prepare(cfg Config) (*Log, error) {
 	if cfg.Replica == 0 {
 		return nil, fmt.Errorf("log %s: replica id 0 is not a replica", cfg.Dir)
 	}
+	if cfg.Options.BootID == "" {
+		cfg.Options.BootID = hostBootID(cfg.FS)
+	}
 	l := &Log{cfg: cfg, opt: cfg.Options, logger: cfg.Logger.With("log", cfg.UID.String()[:8], "replica", uint64(cfg.Replica))}
 	l.inbox = newInbox()
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
@@ -154,8 +157,12 @@ func (l *Log) awaitSelf() error {
 	return l.ReadIndex(ctx)
 }
 
-// fail stops the replica for good: its disk or its state cannot be trusted. It is safe to call from anywhere.
+// fail stops the replica for good: its disk or its state cannot be trusted. It is safe to call from anywhere. Work that
+// ends because the replica is closing is no failure.
 func (l *Log) fail(err error) {
+	if l.ctx.Err() != nil && errors.Is(err, ErrClosed) {
+		return
+	}
 	err = fmt.Errorf("%w: %w", ErrFailed, err)
 	if l.failure.CompareAndSwap(nil, &err) {
 		l.logger.Error("the replica stops", "err", err)

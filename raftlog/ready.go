@@ -106,6 +106,9 @@ func (h *host) toWriter(m *raftpb.Message) {
 		}
 		return
 	}
+	if m.Snapshot != nil {
+		w.prepared = h.l.snaps.accepted(m.Snapshot)
+	}
 	w.entries = make([]segment.Entry, len(m.Entries))
 	for i, e := range m.Entries {
 		w.entries[i] = h.toStored(e)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -51,8 +52,10 @@ type offer struct {
 type snapshots struct {
 	mu       sync.Mutex
 	offers   []*offer
-	prepared *prepared
+	prepared *prepared // files that are here, for a message that raft has not accepted yet
 	pulling  bool
+	// installing says that raft has accepted a snapshot which is not in place yet: the next generation is taken.
+	installing bool
 }
 
 const (
@@ -226,12 +229,12 @@ func (l *Log) receiveSnapshot(m *raftpb.Message) bool {
 		return false
 	}
 	fetcher, ok := l.cfg.Transport.(Fetcher)
-	if s.pulling || !ok || meta.GetIndex() <= l.applied.Load() {
-		// One pull at a time: the leader sends the message again. What is older than this replica's state raft itself
-		// refuses without looking at the files.
-		return s.pulling || !ok
+	if busy := s.pulling || s.installing || !ok; busy || meta.GetIndex() <= l.applied.Load() {
+		// One at a time: the leader sends the message again. What is older than this replica's state raft itself refuses
+		// without looking at the files.
+		return busy
 	}
-	s.pulling = true
+	s.pulling, s.prepared = true, nil // the new pull takes the place of files that raft did not want
 	l.tasks.Add(1)
 	go func() {
 		defer l.tasks.Done()
@@ -248,9 +251,30 @@ func (l *Log) receiveSnapshot(m *raftpb.Message) bool {
 			}
 			return
 		}
-		l.inbox.call(func() { l.host.step(m) })
+		l.inbox.call(func() { l.host.stepSnapshot(m) })
 	}()
 	return true
+}
+
+// stepSnapshot gives raft a snapshot whose files are here. Whether raft accepts it shows in the next Ready, which is
+// performed at once: nothing may take the files away in between.
+func (h *host) stepSnapshot(m *raftpb.Message) {
+	h.step(m)
+	for h.rn.HasReady() && h.l.ctx.Err() == nil {
+		h.ready(h.rn.Ready())
+	}
+}
+
+// accepted hands over the files of a snapshot that raft has accepted.
+func (s *snapshots) accepted(snap *raftpb.Snapshot) *prepared {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.prepared
+	s.prepared, s.installing = nil, true
+	if p == nil || p.index != snap.GetMetadata().GetIndex() || p.term != snap.GetMetadata().GetTerm() {
+		return nil
+	}
+	return p
 }
 
 // pull copies and verifies a snapshot's files into the next generation.
@@ -395,15 +419,10 @@ func (t *throttle) wait(stop <-chan struct{}, bytes int) error {
 
 // installSnapshot switches to the generation that was prepared for a snapshot which raft has accepted. It runs on the
 // writer, which waits for the applier to restore the machine.
-func (l *Log) installSnapshot(snap *raftpb.Snapshot, hard *segment.HardState) error {
-	l.snaps.mu.Lock()
-	p := l.snaps.prepared
-	l.snaps.prepared = nil
-	l.snaps.mu.Unlock()
-	if p == nil || p.index != snap.GetMetadata().GetIndex() {
-		return fmt.Errorf("raft accepted a snapshot at %d whose files are not here", snap.GetMetadata().GetIndex())
+func (l *Log) installSnapshot(p *prepared, hard *segment.HardState) error {
+	if p == nil {
+		return fmt.Errorf("raft accepted a snapshot whose files are not here")
 	}
-	newest := p.ckpt.Newest()
 	seg, _, err := segment.Open(l.segmentOptions(p.generation), segment.Floor{Index: p.index, Term: p.term, Commit: p.index})
 	if err != nil {
 		return err
@@ -416,31 +435,50 @@ func (l *Log) installSnapshot(snap *raftpb.Snapshot, hard *segment.HardState) er
 	if err := errors.Join(seg.Append(&keep, nil), seg.Sync(), l.switchTo(p.generation)); err != nil {
 		return errors.Join(err, seg.Close())
 	}
-	old := l.files.Load()
-	done := make(chan error, 1)
-	l.applier.do(func() {
-		l.files.Store(&files{generation: p.generation, seg: seg, ckpt: p.ckpt})
-		done <- l.applier.restore(newest)
-	})
-	select {
-	case err = <-done:
-	case <-l.ctx.Done():
-		return l.endReason()
-	}
-	if err != nil {
+	if err := l.takeOver(&files{generation: p.generation, seg: seg, ckpt: p.ckpt}); err != nil {
 		return err
 	}
 	l.metrics.snapshots.Add(1)
 	l.logger.Info("took in a snapshot", "index", p.index)
 	l.inbox.call(func() { l.host.skipTo(p.index) })
-	old.seg.Abandon()
 	l.dropGenerationsBut(p.generation)
+	l.snaps.mu.Lock()
+	l.snaps.installing = false
+	l.snaps.mu.Unlock()
 	return nil
+}
+
+// takeOver has the applier swap the files and restore the machine from them. The files that are not in use afterwards are
+// closed, also when the log ends meanwhile.
+func (l *Log) takeOver(next *files) error {
+	old := l.files.Load()
+	var claimed atomic.Bool
+	done := make(chan error, 1)
+	l.applier.do(func() {
+		if !claimed.CompareAndSwap(false, true) {
+			return
+		}
+		l.applier.saver.wait() // the checkpoint that is being written belongs to the old generation
+		l.files.Store(next)
+		done <- l.applier.restore(next.ckpt.Newest())
+	})
+	select {
+	case err := <-done:
+		old.seg.Abandon()
+		return err
+	case <-l.ctx.Done():
+	}
+	if claimed.CompareAndSwap(false, true) {
+		next.seg.Abandon() // the applier has ended, or will not get here
+		return l.endReason()
+	}
+	err := <-done
+	old.seg.Abandon()
+	return err
 }
 
 // restore sets the machine to a snapshot's state. It runs on the applier.
 func (a *applier) restore(c *checkpoint.Snapshot) error {
-	a.saver.wait() // the checkpoint that is being written belongs to the old generation
 	conf, err := confOf(c)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ type appendWork struct {
 	hard      *segment.HardState
 	voted     bool // term or vote changed: synced in every flush mode
 	snapshot  *raftpb.Snapshot
+	prepared  *prepared // the snapshot's files
 	responses []*raftpb.Message
 	roll      bool // close the open segment instead
 }
@@ -118,7 +119,7 @@ func (w *writer) perform(works []*appendWork) error {
 	mustSync, rolls := false, 0
 	for _, work := range works {
 		if work.snapshot != nil {
-			if err := w.l.installSnapshot(work.snapshot, work.hard); err != nil {
+			if err := w.l.installSnapshot(work.prepared, work.hard); err != nil {
 				return err
 			}
 		}
