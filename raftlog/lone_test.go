@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -296,5 +297,19 @@ func TestPowerLossAtEveryOperation(t *testing.T) {
 			mustPropose(t, l, set("after", "1"))
 			closeLog(t, l)
 		}
+	}
+}
+
+// TestBootIDOfThisMachine: on a real disk under Linux the log tells a process crash from a machine crash by itself.
+func TestBootIDOfThisMachine(t *testing.T) {
+	if got := hostBootID(vfs.NewMemory()); got != "" {
+		t.Fatalf("boot id %q for a log in memory", got)
+	}
+	got := hostBootID(vfs.Disk{})
+	if runtime.GOOS == "linux" && len(got) != 36 {
+		t.Fatalf("boot id %q", got)
+	}
+	if again := hostBootID(vfs.Disk{}); again != got {
+		t.Fatalf("boot id %q, then %q", got, again)
 	}
 }

@@ -68,8 +68,8 @@ type Options struct {
 
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
-	// BootID tells two boots of the machine apart (Linux: /proc/sys/kernel/random/boot_id). Empty: every restart counts
-	// as one after a machine crash.
+	// BootID tells two boots of the machine apart. Empty: the system's own, where the log lies on a real disk and the
+	// system has one (Linux), and otherwise every restart counts as one after a machine crash.
 	BootID string
 	// Foreground does the segments' background work on the writer's goroutine, so that simulations repeat exactly.
 	Foreground bool
