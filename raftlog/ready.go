@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"encoding/binary"
+	"log/slog"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -60,9 +61,11 @@ func (h *host) fill(entries []*raftpb.Entry) {
 }
 
 func (h *host) leadership(s *raft.SoftState) {
-	if h.role != s.RaftState || h.leader != s.Lead {
-		h.l.logger.Info("leadership", "role", s.RaftState.String(), "leader", s.Lead)
+	level := slog.LevelInfo
+	if s.RaftState == raft.StateCandidate || s.RaftState == raft.StatePreCandidate || s.Lead == h.leader {
+		level = slog.LevelDebug // on the way to a leader
 	}
+	h.l.logger.Log(h.l.ctx, level, "leadership", "role", s.RaftState.String(), "leader", s.Lead)
 	if s.RaftState != h.role {
 		h.transfer = false
 	}
@@ -112,7 +115,10 @@ func (h *host) toWriter(m *raftpb.Message) {
 	w.entries = make([]segment.Entry, len(m.Entries))
 	for i, e := range m.Entries {
 		w.entries[i] = h.toStored(e)
-		h.clock.floor(w.entries[i].Time)
+		// An entry that carries no time, a no-op or a membership change, is filed under the highest one so far.
+		if highest := h.clock.floor(w.entries[i].Time); w.entries[i].Time == 0 {
+			w.entries[i].Time = highest
+		}
 	}
 	if h.inFlight == 0 {
 		h.appendAt = time.Now()
