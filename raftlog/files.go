@@ -209,26 +209,30 @@ func (l *Log) reopen(generation int, ckpt *checkpoint.Store) error {
 	if older := ckpt.Older(); older != nil {
 		floor.Older = older.Index
 	}
-	seg, rec, err := segment.Open(l.segmentOptions(generation), floor)
+	options := l.segmentOptions(generation)
+	options.Accept = func(rec segment.Recovered) error { return l.mayServe(newest, rec) }
+	seg, rec, err := segment.Open(options, floor)
 	if err != nil {
 		return err
 	}
 	if rec.TornBytes > 0 {
 		l.logger.Warn("cut a torn tail", "file", rec.TornFile, "at", rec.TornOffset, "bytes", rec.TornBytes)
 	}
-	// In async mode an acknowledged tail may be gone after the machine went down. A lone voter has nobody who counts on
-	// it; with peers, coming back under the same id would let them commit what this replica no longer has.
-	if l.opt.Flush == FlushAsync && !rec.Whole(l.opt.BootID) {
-		conf, err := confOf(newest)
-		if err != nil {
-			return errors.Join(err, seg.Close())
-		}
-		if !soleVoter(conf, l.cfg.Replica) {
-			seg.Abandon() // without a clean marker: the next start must come to the same answer
-			return ErrUnclean
-		}
-	}
 	l.files.Store(&files{generation: generation, seg: seg, ckpt: ckpt})
+	return nil
+}
+
+// mayServe refuses a log that may have lost what was acknowledged: in async mode the tail may be gone after the machine
+// went down. A lone voter has nobody who counts on it; with peers, coming back under the same id would let them commit
+// what this replica no longer has. Nothing on disk has changed yet: the next start must come to the same answer.
+func (l *Log) mayServe(newest *checkpoint.Snapshot, rec segment.Recovered) error {
+	if l.opt.Flush != FlushAsync || rec.Whole(l.opt.BootID) {
+		return nil
+	}
+	conf, err := confOf(newest)
+	if err != nil || !soleVoter(conf, l.cfg.Replica) {
+		return errors.Join(ErrUnclean, err)
+	}
 	return nil
 }
 

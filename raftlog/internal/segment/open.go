@@ -39,6 +39,11 @@ func (l *Log) open(floor Floor) (Recovered, error) {
 		l.floors[0] = floor.Older
 	}
 	rec := l.recovered(f, floor)
+	if l.o.Accept != nil {
+		if err := l.o.Accept(rec); err != nil {
+			return rec, err
+		}
+	}
 	return rec, l.resume(f)
 }
 

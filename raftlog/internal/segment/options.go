@@ -29,8 +29,11 @@ type Options struct {
 	// Foreground does sidecars, zeros and spare files on the goroutine of the caller, which makes the order of file
 	// operations a function of the calls; for simulations.
 	Foreground bool
-	Logger     *slog.Logger     // default slog.Default()
-	Now        func() time.Time // for creation times; default time.Now
+	// Accept looks at what Open has found before Open changes anything. Its error is Open's, and the next Open finds the
+	// same.
+	Accept func(Recovered) error
+	Logger *slog.Logger     // default slog.Default()
+	Now    func() time.Time // for creation times; default time.Now
 }
 
 const (
