@@ -18,6 +18,7 @@ type clock struct {
 
 	mu      sync.Mutex
 	last    int64     // ms, highest given
+	logged  int64     // ms, highest of an entry in the log; at most last
 	anchor  time.Time // when now was set, by the monotonic clock
 	now     time.Time
 	started bool
@@ -27,7 +28,7 @@ type clock struct {
 }
 
 func newClock(wall func() time.Time, maxStep time.Duration, last int64) *clock {
-	return &clock{wall: wall, maxStep: maxStep, last: last, peers: map[uint64]time.Duration{}, voters: 1}
+	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]time.Duration{}, voters: 1}
 }
 
 // observe notes a peer's clock.
@@ -49,11 +50,13 @@ func (c *clock) members(voters []uint64) {
 	}
 }
 
-// floor keeps later times at or above ms: the log holds an entry of that time.
-func (c *clock) floor(ms int64) {
+// floor keeps later times at or above ms: the log holds an entry of that time. It returns the highest such time so far.
+func (c *clock) floor(ms int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.logged = max(c.logged, ms)
 	c.last = max(c.last, ms)
+	return c.logged
 }
 
 // read returns the time for the next entry in ms, and what is wrong with this replica's clock, if anything.

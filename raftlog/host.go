@@ -51,6 +51,8 @@ func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host
 		clock: newClock(l.opt.Now, l.opt.MaxClockStep, newest.Time),
 	}
 	h.clock.members(conf.Voters)
+	segs := l.seg().Segments()
+	h.clock.floor(segs[len(segs)-1].LastTime) // entries behind the checkpoint
 	h.reads.h = h
 	h.store = &storage{l: l, initial: conf}
 	l.host = h // storage looks at pending

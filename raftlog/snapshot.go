@@ -520,7 +520,9 @@ func (h *host) skipTo(index uint64) {
 			delete(h.pending, k)
 		}
 	}
-	conf, err := confOf(h.l.ckpt().Newest())
+	newest := h.l.ckpt().Newest()
+	h.clock.floor(newest.Time)
+	conf, err := confOf(newest)
 	if err == nil {
 		h.clock.members(conf.Voters)
 		h.publish(conf)
