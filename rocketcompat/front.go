@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/protocol/remoting"
+	"github.com/duolog/duolog/rocketcore/message"
 )
 
 // Config is what a Front is made of.
@@ -32,6 +34,9 @@ type Front struct {
 	now     func() time.Time
 	ids     *remoting.UniqueIDs
 	clients *clients
+
+	delivery      []message.Property // added to every message on delivery
+	deliveryBytes int                // of their encoding
 
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -61,6 +66,13 @@ func New(cfg Config) (*Front, error) {
 		clients: newClients(cfg.Logger, cfg.Now),
 		stop:    make(chan struct{}),
 	}
+	f.delivery = []message.Property{
+		{Name: "CLUSTER", Value: f.opts.ClusterName}, {Name: "MSG_REGION", Value: f.opts.Region},
+		{Name: "TRACE_ON", Value: strconv.FormatBool(f.opts.TraceOn)},
+	}
+	for _, p := range f.delivery {
+		f.deliveryBytes += remoting.PropertySize(p.Name, p.Value)
+	}
 	f.stopped.Add(1)
 	go f.forgetSilentClients()
 	return f, nil
@@ -68,6 +80,10 @@ func New(cfg Config) (*Front, error) {
 
 // Options are the front's settings.
 func (f *Front) Options() Options { return f.opts }
+
+// DeliveryProperties are what upstream's broker puts into every message on the way in. They are the same for all of them,
+// so they are not stored; a door adds them to what it delivers.
+func (f *Front) DeliveryProperties() []message.Property { return f.delivery }
 
 // Via describes how a request came in: the listener's name, and the address on which the client reached this node.
 func (f *Front) Via(listener string, local netip.AddrPort) Via {

@@ -3,6 +3,7 @@ package rocketcompat
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/duolog/duolog/protocol/remoting"
 	"github.com/duolog/duolog/rocketcore"
@@ -72,9 +73,10 @@ func unknownIsEmpty(err error) error {
 	return err
 }
 
-// CommitOffset stores a group's progress, also a lower one: clients that reset progress do it so (code 15). With wait it
-// returns when the progress is committed; without, the progress is stored within a second together with others.
-func (f *Front) CommitOffset(ctx context.Context, q QueueRef, group string, offset int64, wait bool) error {
+// CommitOffset takes a group's progress, also a lower one: clients that reset progress do it so (code 15). It is stored
+// within a second, together with others, or at once by FlushOffsets. It does not wait, so that what one client says is
+// taken in the order in which it was said.
+func (f *Front) CommitOffset(q QueueRef, group string, offset int64) error {
 	if offset < 0 {
 		return refuse(remoting.InvalidParameter, "offset %d is negative", offset)
 	}
@@ -85,41 +87,34 @@ func (f *Front) CommitOffset(ctx context.Context, q QueueRef, group string, offs
 	if err != nil {
 		return err
 	}
+	return f.commitLater(at, group, offset, true)
+}
+
+// commitWait bounds a commit that its client waits for; clients give up after three to five seconds.
+const commitWait = 5 * time.Second
+
+// FlushOffsets returns when all that CommitOffset took for a group is stored. A client that has gone does not cancel it:
+// the last that a consumer says before it closes its connection is how far it has come.
+func (f *Front) FlushOffsets(ctx context.Context, group string) error {
 	store, err := f.coordinator(group)
 	if err != nil {
 		return err
 	}
-	item := progressOf(at.queue, offset)
-	item.Rewind = true
-	if wait { // what was said before must not be stored after this
-		if err := store.FlushProgress(ctx); err != nil {
-			return err
-		}
-	}
-	if had, ok := store.Progress(group, at.queue); ok && had.Offset == item.Offset {
-		return nil // said again every few seconds by every consumer
-	}
-	if !wait {
-		store.CommitLater(group, item)
-		return nil
-	}
-	return store.CommitProgress(ctx, group, []rocketcore.Progress{item})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
+	defer cancel()
+	return store.FlushProgress(ctx)
 }
 
-// commitLater stores progress that rode on a pull. It does not go back: it may come from a consumer that has lost the
-// queue and does not know it yet.
-func (f *Front) commitLater(at place, group string, offset int64) {
+// commitLater takes progress without waiting. What rode on a pull does not go back: it may come from a consumer that has
+// lost the queue and does not know it yet.
+func (f *Front) commitLater(at place, group string, offset int64, rewind bool) error {
 	store, err := f.coordinator(group)
 	if err != nil {
-		return // the client says it again with its next pull
+		return err
 	}
-	if had, ok := store.Progress(group, at.queue); !ok || had.Offset < message.Offset(offset) {
-		store.CommitLater(group, progressOf(at.queue, offset))
-	}
-}
-
-func progressOf(q message.Queue, offset int64) rocketcore.Progress {
-	return rocketcore.Progress{Queue: q, Offset: message.Offset(offset), LeaderEpoch: -1}
+	item := rocketcore.Progress{Queue: at.queue, Offset: message.Offset(offset), LeaderEpoch: -1, Rewind: rewind}
+	store.CommitLater(group, item)
+	return nil
 }
 
 // coordinator is the shard that keeps a group's progress.

@@ -62,7 +62,7 @@ type Pulled struct {
 	Next, Min, Max int64
 }
 
-// Delivered is a message on its way to a consumer.
+// Delivered is a message on its way to a consumer. Front.DeliveryProperties are to be added to its properties.
 type Delivered struct {
 	message.Message
 	Topic     string // as the consumer names it
@@ -93,7 +93,9 @@ func (f *Front) Pull(ctx context.Context, p *Pull) (Pulled, error) {
 		return Pulled{}, err
 	}
 	if p.CommitOffset >= 0 {
-		f.commitLater(pull.place, p.Group, p.CommitOffset)
+		if err := f.commitLater(pull.place, p.Group, p.CommitOffset, false); err != nil {
+			return Pulled{}, err
+		}
 	}
 	pulled, err := pull.read(p.Offset)
 	if err != nil || p.Suspend <= 0 || pulled.Code != remoting.PullNotFound {
@@ -263,21 +265,8 @@ func (p *puller) deliver(found *rocketcore.Found, r message.Record, facts []mess
 		Message: message.FromRecord(r, beside), Topic: p.Topic, QueueID: p.QueueID, Offset: offset,
 		Position: found.Position + message.Position(ordinal), StoreTime: found.Time,
 	}
-	p.front.addServerProperties(&d.Message)
+	d.FitProperties(remoting.MaxPropertiesBytes - p.front.deliveryBytes)
 	return d
-}
-
-// addServerProperties adds what upstream's broker puts into every message on the way in. It is the same for all of them,
-// so it is not stored.
-func (f *Front) addServerProperties(m *message.Message) {
-	trace := "false"
-	if f.opts.TraceOn {
-		trace = "true"
-	}
-	for _, p := range [...]message.Property{{Name: "CLUSTER", Value: f.opts.ClusterName}, {Name: "MSG_REGION", Value: f.opts.Region}, {Name: "TRACE_ON", Value: trace}} {
-		m.Properties = append(m.Properties, p)
-	}
-	m.FitProperties(remoting.MaxPropertiesBytes)
 }
 
 // wait looks again whenever something arrives, until there is something for this client or the time is over. Messages

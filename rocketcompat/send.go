@@ -232,9 +232,6 @@ func (f *Front) checkSize(s *Send, topic *image.Topic) error {
 	limit := int(topic.Settings(defaults).MaxMessageBytes)
 	size := 0
 	for i := range s.Items {
-		if err := remoting.CheckProperties(s.Items[i].Properties); err != nil {
-			return err
-		}
 		size += len(s.Items[i].Body)
 	}
 	if size > limit {
@@ -266,14 +263,15 @@ func (f *Front) incoming(s *Send, item *Item, host netip.AddrPort) (message.Mess
 	return m, nil
 }
 
-// serverProperties are set by the server on delivery, whatever a client says; POP_CK is a handle of its own making.
+// serverProperties are set by the server on delivery (DeliveryProperties), whatever a client says; POP_CK is a handle of
+// its own making.
 var serverProperties = map[string]bool{"CLUSTER": true, "MSG_REGION": true, "TRACE_ON": true, "POP_CK": true}
 
 // incomingProperties decodes properties, drops what is the server's, refuses what can't be honoured yet rather than
 // deliver early or too much, and adds the unique key that every message has.
 func (f *Front) incomingProperties(encoded string) ([]message.Property, error) {
 	properties := make([]message.Property, 0, 4)
-	unique := false
+	size, unique := f.deliveryBytes, false
 	for name, value := range remoting.Properties(encoded) {
 		switch name {
 		case message.PropertyUniqKey:
@@ -291,12 +289,15 @@ func (f *Front) incomingProperties(encoded string) ([]message.Property, error) {
 		}
 		if !serverProperties[name] {
 			properties = append(properties, message.Property{Name: name, Value: value})
+			size += remoting.PropertySize(name, value)
 		}
 	}
 	if !unique {
-		properties = append(properties, message.Property{Name: message.PropertyUniqKey, Value: f.ids.Next()})
+		id := f.ids.Next()
+		properties = append(properties, message.Property{Name: message.PropertyUniqKey, Value: id})
+		size += remoting.PropertySize(message.PropertyUniqKey, id)
 	}
-	return properties, nil
+	return properties, remoting.CheckProperties(size)
 }
 
 // messageIDs names the messages of a batch, whose positions follow each other.

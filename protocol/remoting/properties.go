@@ -49,10 +49,10 @@ func AppendProperty(dst []byte, name, value string) []byte {
 // PropertySize is the number of bytes that AppendProperty appends.
 func PropertySize(name, value string) int { return len(name) + len(value) + 2 }
 
-// CheckProperties reports encoded properties that are too long to be stored with a message.
-func CheckProperties(encoded string) error {
-	if len(encoded) > MaxPropertiesBytes {
-		return fmt.Errorf("%w: %d bytes, limit %d", ErrLongProperties, len(encoded), MaxPropertiesBytes)
+// CheckProperties reports encoded properties of so many bytes that can't be stored with a message.
+func CheckProperties(size int) error {
+	if size > MaxPropertiesBytes {
+		return fmt.Errorf("%w: %d bytes, limit %d", ErrLongProperties, size, MaxPropertiesBytes)
 	}
 	return nil
 }

@@ -12,15 +12,20 @@ import (
 
 // Door answers remoting requests. It is a remoting.Handler.
 type Door struct {
-	front *rocketcompat.Front
-	opts  rocketcompat.Options
+	front    *rocketcompat.Front
+	opts     rocketcompat.Options
+	delivery string // encoded properties that every delivered message gets
 
 	sessions sync.Map // *remoting.Conn → *session
 }
 
 // New returns a door to a front.
 func New(front *rocketcompat.Front) *Door {
-	return &Door{front: front, opts: front.Options()}
+	var delivery []byte
+	for _, p := range front.DeliveryProperties() {
+		delivery = remoting.AppendProperty(delivery, p.Name, p.Value)
+	}
+	return &Door{front: front, opts: front.Options(), delivery: string(delivery)}
 }
 
 // request is a remoting request with what handlers ask of it.

@@ -32,16 +32,21 @@ func queryOffset(ctx context.Context, r *request) *remoting.Command {
 	return r.offset(r.front().QueryOffset(ctx, q, group, zero))
 }
 
-// updateOffset serves UPDATE_CONSUMER_OFFSET (class ConsumerManageProcessor).
+// updateOffset serves UPDATE_CONSUMER_OFFSET (class ConsumerManageProcessor). Who asks for an answer gets it when the
+// offset is stored.
 func updateOffset(r *request) remoting.Answer {
 	fields := r.Reader()
 	group, offset := fields.String("consumerGroup"), fields.Int64("commitOffset")
 	q := r.queue(fields)
-	if err := fields.Err(); err != nil {
-		return remoting.Reply(r.failure(err))
+	err := fields.Err()
+	if err == nil {
+		err = r.front().CommitOffset(q, group, offset)
+	}
+	if err != nil || r.IsOneWay() {
+		return remoting.Reply(r.done(err))
 	}
 	return remoting.Later(func(ctx context.Context) *remoting.Command {
-		return r.done(r.front().CommitOffset(ctx, q, group, offset, !r.IsOneWay()))
+		return r.done(r.front().FlushOffsets(ctx, group))
 	})
 }
 

@@ -3,7 +3,9 @@ package remotingapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/duolog/duolog/protocol/remoting"
@@ -56,7 +58,7 @@ func (r *request) pulled(p *rocketcompat.Pull, pulled *rocketcompat.Pulled) *rem
 	answer.IntField("maxOffset", pulled.Max)
 	answer.IntField("topicSysFlag", 0)
 	answer.IntField("groupSysFlag", 0)
-	body, err := encodeMessages(pulled.Messages, r.front().StoreHost(p.Via))
+	body, err := r.door.encodeMessages(pulled.Messages, r.front().StoreHost(p.Via))
 	if err != nil {
 		return r.failure(err)
 	}
@@ -64,17 +66,26 @@ func (r *request) pulled(p *rocketcompat.Pull, pulled *rocketcompat.Pulled) *rem
 	return answer
 }
 
+// maxPullBytes leaves room for the header in the largest frame that clients take. Only a single message can be larger,
+// written by a Kafka client on a topic with a higher limit.
+const maxPullBytes = remoting.MaxFrameBytes - 64<<10
+
 // encodeMessages writes messages back to back. The store host is this node as the client reaches it, whoever took the
 // message: it is where clients send messages back to.
-func encodeMessages(messages []rocketcompat.Delivered, host netip.AddrPort) ([]byte, error) {
+func (d *Door) encodeMessages(messages []rocketcompat.Delivered, host netip.AddrPort) ([]byte, error) {
 	if len(messages) == 0 {
 		return nil, nil
 	}
 	encoded := make([]remoting.Message, len(messages))
 	size := 0
 	for i := range messages {
-		encoded[i] = wireMessage(&messages[i], host)
+		encoded[i] = d.wireMessage(&messages[i], host)
 		size += encoded[i].Size()
+	}
+	if size > maxPullBytes {
+		return nil, &rocketcompat.Refusal{Code: remoting.SystemError, Sentence: fmt.Sprintf(
+			"the message at offset %d is %d bytes with its properties, more than the %d that RocketMQ clients take in one frame",
+			messages[0].Offset, size, maxPullBytes)}
 	}
 	body, err := make([]byte, 0, size), error(nil)
 	for i := range encoded {
@@ -85,19 +96,24 @@ func encodeMessages(messages []rocketcompat.Delivered, host netip.AddrPort) ([]b
 	return body, nil
 }
 
-func wireMessage(d *rocketcompat.Delivered, host netip.AddrPort) remoting.Message {
-	size := 0
-	for _, p := range d.Properties {
+func (d *Door) wireMessage(m *rocketcompat.Delivered, host netip.AddrPort) remoting.Message {
+	size := len(d.delivery)
+	for _, p := range m.Properties {
 		size += remoting.PropertySize(p.Name, p.Value)
 	}
-	properties := make([]byte, 0, size)
-	for _, p := range d.Properties {
-		properties = remoting.AppendProperty(properties, p.Name, p.Value)
+	var properties strings.Builder
+	properties.Grow(size)
+	for _, p := range m.Properties {
+		properties.WriteString(p.Name)
+		properties.WriteByte(remoting.NameEnd)
+		properties.WriteString(p.Value)
+		properties.WriteByte(remoting.ValueEnd)
 	}
+	properties.WriteString(d.delivery)
 	return remoting.Message{
-		QueueID: d.QueueID, Flag: d.Flag, QueueOffset: int64(d.Offset), PhysicalOffset: int64(d.Position),
-		SysFlag: d.SysFlag, BornTime: d.BornTime, BornHost: d.BornHost, StoreTime: d.StoreTime, StoreHost: host,
-		ReconsumeTimes: d.ReconsumeTimes, PreparedOffset: int64(d.PreparedPosition), Body: d.Body, Topic: d.Topic,
-		Properties: string(properties),
+		QueueID: m.QueueID, Flag: m.Flag, QueueOffset: int64(m.Offset), PhysicalOffset: int64(m.Position),
+		SysFlag: m.SysFlag, BornTime: m.BornTime, BornHost: m.BornHost, StoreTime: m.StoreTime, StoreHost: host,
+		ReconsumeTimes: m.ReconsumeTimes, PreparedOffset: int64(m.PreparedPosition), Body: m.Body, Topic: m.Topic,
+		Properties: properties.String(),
 	}
 }
