@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"path"
 	"sync"
 
@@ -78,16 +79,20 @@ func (l *Log) drop(s *segment) error {
 	if err := removeIfThere(l.o.FS, l.path(s)+tableSuffix); err != nil {
 		return err
 	}
-	if busy || s.size != l.o.SegmentBytes || l.spares.count() >= l.o.Spare {
-		if err := l.o.FS.Remove(l.path(s) + logSuffix); err != nil {
-			return err
-		}
-		return l.o.FS.SyncDir(l.o.Dir)
-	}
 	// A segment that was closed early leaves a file that is not written through.
 	file := spare{name: s.name + freshSuffix}
 	if s.head.flags&flagWritten != 0 || s.end > s.size-s.size/16 {
 		file = spare{name: s.name + spareSuffix, written: true}
+	}
+	wanted := false
+	if !busy && s.size == l.o.SegmentBytes {
+		var err error
+		if wanted, err = l.makeRoom(file); err != nil {
+			return err
+		}
+	}
+	if !wanted {
+		return errors.Join(l.o.FS.Remove(l.path(s)+logSuffix), l.o.FS.SyncDir(l.o.Dir))
 	}
 	if err := l.o.FS.Rename(l.path(s)+logSuffix, path.Join(l.o.Dir, file.name)); err != nil {
 		return err
@@ -97,6 +102,21 @@ func (l *Log) drop(s *segment) error {
 	}
 	l.spares.put(file)
 	return nil
+}
+
+// makeRoom says whether the file is wanted as a spare. One that is written through takes the place of one that is not.
+func (l *Log) makeRoom(file spare) (bool, error) {
+	if l.spares.count() < l.o.Spare {
+		return true, nil
+	}
+	if !file.written {
+		return false, nil
+	}
+	fresh, ok := l.spares.takeFresh()
+	if !ok {
+		return false, nil
+	}
+	return true, l.o.FS.Remove(path.Join(l.o.Dir, fresh.name))
 }
 
 // Pinned is a segment that is not compacted before Release.

@@ -64,6 +64,19 @@ func (s *spares) put(f spare) {
 	s.files = append(s.files, f)
 }
 
+// takeFresh returns a spare that was not written through.
+func (s *spares) takeFresh() (spare, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.files, func(f spare) bool { return !f.written })
+	if i < 0 {
+		return spare{}, false
+	}
+	got := s.files[i]
+	s.files = slices.Delete(s.files, i, i+1)
+	return got, true
+}
+
 func (s *spares) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

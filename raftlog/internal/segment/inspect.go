@@ -157,9 +157,6 @@ func Verify(fs vfs.FS, dir string) (Report, error) {
 	if err != nil {
 		return v.report, err
 	}
-	if err := chain(dir, segs); err != nil {
-		v.problem(err)
-	}
 	for i, s := range segs {
 		if err := v.segment(segs, i); err != nil {
 			return v.report, err
@@ -226,8 +223,8 @@ func (v *verifier) segment(segs []*segment, i int) error {
 	defer file.Close()
 	if i == len(segs)-1 {
 		err = v.tail(s, file)
-	} else if err = v.replay.closed(v.o.Dir, s, file, segs[i+1].head); err == nil {
-		v.table(s)
+	} else {
+		err = v.closed(s, segs[i+1], file)
 	}
 	if errors.Is(err, ErrCorrupt) {
 		v.problem(err)
@@ -235,6 +232,17 @@ func (v *verifier) segment(segs []*segment, i int) error {
 		return nil
 	}
 	return err
+}
+
+func (v *verifier) closed(s, next *segment, file vfs.File) error {
+	if err := follow(v.o.Dir, s, next); err != nil {
+		return err
+	}
+	if err := v.replay.closed(v.o.Dir, s, file, next.head); err != nil {
+		return err
+	}
+	v.table(s)
+	return nil
 }
 
 func (v *verifier) tail(s *segment, file vfs.File) error {

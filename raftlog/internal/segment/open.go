@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+
+	"github.com/duolog/duolog/internal/vfs"
 )
 
 // Open recovers the log in o.Dir. What it has to change (a torn tail is erased, files left over from interrupted work are
@@ -114,10 +116,13 @@ func (l *Log) recovered(f *found, floor Floor) Recovered {
 func (l *Log) resume(f *found) error {
 	if f.orphan != "" {
 		l.o.Logger.Warn("removing a segment that was never begun", "file", path.Join(l.o.Dir, f.orphan+logSuffix))
-		err := l.o.FS.Remove(path.Join(l.o.Dir, f.orphan+logSuffix))
-		if err = errors.Join(err, l.o.FS.SyncDir(l.o.Dir)); err != nil {
+		if err := l.o.FS.Remove(path.Join(l.o.Dir, f.orphan+logSuffix)); err != nil {
 			return err
 		}
+	}
+	// A process that was killed may have made the names that are seen here without having synced them.
+	if err := errors.Join(l.o.FS.SyncDir(path.Dir(l.o.Dir)), l.o.FS.SyncDir(l.o.Dir)); err != nil {
+		return err
 	}
 	spares, err := tidy(&l.o, f.dir)
 	if err != nil {
@@ -129,12 +134,31 @@ func (l *Log) resume(f *found) error {
 	if torn > 0 {
 		l.o.Logger.Warn("cutting a torn tail", "file", l.path(s)+logSuffix, "offset", f.end.off, "bytes", torn, "last", l.last)
 	}
+	if err := rewrite(file, f.end.synced, f.end.off); err != nil {
+		return err
+	}
 	for off := f.end.off; off < f.end.erase; off += zeroChunkBytes {
 		if _, err := file.WriteAt(zeroChunk[:min(zeroChunkBytes, f.end.erase-off)], off); err != nil {
 			return err
 		}
 	}
 	return l.writeBoot(torn)
+}
+
+// rewrite writes bytes [from, to) of a file over themselves. A sync that failed before the process ended has left pages
+// that are neither on disk nor marked for writing: reads find them, and a further sync would say that all is well.
+func rewrite(file vfs.File, from, to int64) error {
+	buf := make([]byte, min(to-from, readBytes))
+	for ; from < to; from += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), to-from)]
+		if _, err := file.ReadAt(buf, from); ignoreEOF(err) != nil {
+			return err
+		}
+		if _, err := file.WriteAt(buf, from); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeBoot writes a boot frame and syncs.

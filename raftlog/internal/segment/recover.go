@@ -20,8 +20,9 @@ type found struct {
 
 // cut is where the frames of the last segment stop.
 type cut struct {
-	off   int64 // the next frame goes here
-	erase int64 // torn frames reach up to here; off where there are none
+	off    int64 // the next frame goes here
+	synced int64 // frames up to here are known to be durable
+	erase  int64 // torn frames reach up to here; off where there are none
 }
 
 // recoverDir reads the log. Of segments in which the checkpoint holds every entry only the header is read.
@@ -86,20 +87,28 @@ func chain(dir string, segs []*segment) error {
 		if i == 0 {
 			continue
 		}
-		prev, h := segs[i-1], &s.head
-		if h.prevSequence != prev.head.sequence {
-			return &CorruptError{File: dir, Index: h.first, Why: fmt.Sprintf(
-				"segment %d is missing: segment %d follows it, but the one before is %d", h.prevSequence, h.sequence, prev.head.sequence)}
+		if err := follow(dir, segs[i-1], s); err != nil {
+			return err
 		}
-		if h.prevEnd < headerBytes || h.prevEnd > prev.size || h.prevLast+1 < prev.head.first {
-			return prev.corrupt(dir, prev.size, prev.head.first, fmt.Sprintf(
-				"the next segment says that it ends at byte %d with entry %d", h.prevEnd, h.prevLast))
-		}
-		prev.end, prev.link, prev.last, prev.lastTime = h.prevEnd, h.prevLink, h.prevLast, h.prevTime
-		if !prev.empty() {
+		if prev := segs[i-1]; !prev.empty() {
 			supersedeAll(segs[:i-1], prev.head.first)
 		}
 	}
+	return nil
+}
+
+// follow is chain for two segments.
+func follow(dir string, prev, s *segment) error {
+	h := &s.head
+	if h.prevSequence != prev.head.sequence {
+		return &CorruptError{File: dir, Index: h.first, Why: fmt.Sprintf(
+			"segment %d is missing: segment %d follows it, but the one before is %d", h.prevSequence, h.sequence, prev.head.sequence)}
+	}
+	if h.prevEnd < headerBytes || h.prevEnd > prev.size || h.prevLast+1 < prev.head.first {
+		return prev.corrupt(dir, prev.size, prev.head.first, fmt.Sprintf(
+			"the next segment says that it ends at byte %d with entry %d", h.prevEnd, h.prevLast))
+	}
+	prev.end, prev.link, prev.last, prev.lastTime = h.prevEnd, h.prevLink, h.prevLast, h.prevTime
 	return nil
 }
 
@@ -179,6 +188,6 @@ func (f *found) scanTail(o *Options, r *replay, s *segment, file vfs.File) error
 		return s.corrupt(o.Dir, scan.off, r.table.last()+1, fmt.Sprintf(
 			"%s; the frame at byte %d says that bytes up to %d were durable", why, behind.by, behind.synced))
 	}
-	f.end = cut{off: scan.off, erase: behind.end}
+	f.end = cut{off: scan.off, synced: r.synced, erase: behind.end}
 	return nil
 }

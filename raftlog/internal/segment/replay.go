@@ -16,6 +16,7 @@ type replay struct {
 	lastTime int64
 	hard     HardState
 	commit   uint64 // the highest that any frame knew
+	synced   int64  // bytes of the segment that a frame knew to be durable
 	bootID   string
 	clean    bool // the last frame was the clean marker
 }
@@ -32,7 +33,7 @@ func (r *replay) begin(h header) (why string) {
 		return fmt.Sprintf("the segment follows term %d, but entry %d has term %d", h.termBefore, h.first-1, t.term(h.first-1))
 	}
 	r.head, r.table = h, &table{first: h.first, end: headerBytes, link: h.crc}
-	r.hard, r.bootID, r.clean = h.hard, h.bootID, false
+	r.hard, r.bootID, r.clean, r.synced = h.hard, h.bootID, false, headerBytes
 	r.commit = max(r.commit, h.hard.Commit)
 	return ""
 }
@@ -53,6 +54,7 @@ func (r *replay) frame(f *frame, payload []byte, off int64) (why string) {
 		}
 	}
 	r.commit = max(r.commit, f.commit)
+	r.synced = max(r.synced, int64(f.synced))
 	if f.typ == typeHard {
 		r.commit = max(r.commit, r.hard.Commit)
 	}
