@@ -83,6 +83,26 @@ func (c *Conn) isDraining() bool {
 	return c.draining
 }
 
+// lingerTime is how long a drained connection waits for its client to have read everything.
+const lingerTime = 500 * time.Millisecond
+
+// linger ends our half and reads on until the client ends its own. Closing at once would make the kernel send a reset if
+// a request lies unread, and the client would lose answers that are on their way to it.
+func (c *Conn) linger() {
+	half, ok := c.socket.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.socket.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	var discarded int
+	for discarded < 1<<20 {
+		n, err := c.socket.Read(c.head[:])
+		if err != nil {
+			return
+		}
+		discarded += n
+	}
+}
+
 func addrPort(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		ap := tcp.AddrPort()

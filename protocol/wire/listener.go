@@ -185,6 +185,9 @@ func (l *Listener) run(c *Conn, handle Handler) {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && c.ctx.Err() == nil {
 		c.awaitWritten()
 	}
+	if errors.Is(err, ErrDraining) {
+		c.linger()
+	}
 	cause := context.Cause(c.ctx) // set when the writer or Close ended it first
 	c.Close(err)
 	l.logEnd(c, err, cause)
