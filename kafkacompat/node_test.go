@@ -207,4 +207,19 @@ func receive[R kmsg.Response](t *testing.T, c net.Conn, version int16, response 
 	return response
 }
 
+// eventually polls a condition that another goroutine is about to make true.
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(10 * time.Second)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("it never came")
+		}
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
