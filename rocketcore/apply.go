@@ -24,7 +24,7 @@ func (m *machine) applyLocked(e *raftlog.Entry, results []any) (woken []*waiter)
 	m.applied, m.time = uint64(e.Index), e.Time
 	m.segment.Tick(uint64(e.Index), e.Time)
 	if n := len(m.terms); n == 0 || m.terms[n-1].term != e.Term {
-		m.terms = append(m.terms[:n:n], termStart{e.Term, uint64(e.Index)})
+		m.terms = append(m.terms[:n:n], termStart{e.Term, uint64(e.Index), e.Time})
 		m.mix(uint64(e.Term), uint64(e.Index))
 	}
 	a := applying{machine: m, entry: e}
@@ -255,7 +255,7 @@ func (a *applying) trim(c *raftlog.Applied) any {
 		case t.Start > q.start:
 			a.touch(q)
 			a.trimmedSome()
-			q.start = t.Start
+			q.start, q.expiry = t.Start, 0
 			q.trimmed = max(q.trimmed, min(t.Bytes, q.total))
 			a.mix(q.id, uint64(q.start), uint64(q.trimmed))
 			if q.waited {

@@ -190,6 +190,7 @@ func (m *machine) encodeMeta() []byte {
 	for _, t := range m.terms {
 		b = le.AppendUint64(b, uint64(t.term))
 		b = le.AppendUint64(b, t.index)
+		b = le.AppendUint64(b, uint64(t.time))
 	}
 	return b
 }

@@ -102,7 +102,7 @@ func (s *Store) verify(v *view, p *place, b []byte) (Found, error) {
 	}
 	return Found{
 		Queue: v.key, BaseOffset: message.Offset(p.Base), Count: p.Count, Batch: cmd.Batch, Beside: cmd.Beside,
-		Position: message.NewPosition(p.Index, p.Ordinal), Time: time, Term: termOf(v.terms, p.Index),
+		Position: message.NewPosition(p.Index, p.Ordinal), Time: time, Term: termOf(v.terms, p.Index).term,
 		TagHash: int64(p.Tag), HasTagHash: p.HasTag,
 	}, nil
 }

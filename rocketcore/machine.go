@@ -61,10 +61,12 @@ type queue struct {
 	waited bool // machine.waiters has an entry
 }
 
-// termStart is the first entry with commands of a leadership.
+// termStart is the first entry with commands of a leadership. Its time is what apply saw: within a leadership the log's time
+// rises by itself, but the first leader's clock may have been ahead of the next one's, and then apply holds it.
 type termStart struct {
 	term  raftlog.Term
 	index uint64
+	time  int64
 }
 
 func newMachine(c *counters) *machine {
@@ -130,11 +132,11 @@ func (m *machine) begin(sequence uint64) {
 }
 
 // termOf finds the leadership under which an entry was stored.
-func termOf(terms []termStart, index uint64) raftlog.Term {
+func termOf(terms []termStart, index uint64) termStart {
 	for i := len(terms) - 1; i >= 0; i-- {
 		if terms[i].index <= index {
-			return terms[i].term
+			return terms[i]
 		}
 	}
-	return 0
+	return termStart{}
 }

@@ -27,6 +27,7 @@ type rebuilder struct {
 	segment index.Segment
 	until   uint64 // 0: the whole segment
 	refused map[message.Position]bool
+	terms   []termStart
 	queues  map[message.Queue]*rebuilt
 	found   []rebuiltEntry
 	times   []index.Moment
@@ -52,7 +53,7 @@ func (m *machine) rebuild(log logReader, s index.Segment, until uint64) (*index.
 		last = min(last, until-1)
 	}
 	m.mu.RLock()
-	r.refused = m.refused.within(s.First, last)
+	r.refused, r.terms = m.refused.within(s.First, last), m.terms
 	m.mu.RUnlock()
 	memory := index.NewMemory(s.Sequence, s.First)
 	if last < s.First {
@@ -66,9 +67,7 @@ func (m *machine) rebuild(log logReader, s index.Segment, until uint64) (*index.
 
 // entry collects the batches of an entry that were stored.
 func (r *rebuilder) entry(e *raftlog.Entry) error {
-	if n := len(r.times); n > 0 {
-		e.Time = max(e.Time, r.times[n-1].Time)
-	}
+	e.Time = max(e.Time, termOf(r.terms, uint64(e.Index)).time)
 	r.times = append(r.times, index.Moment{Index: uint64(e.Index), Time: e.Time})
 	ordinal := 0
 	for i := range e.Commands {

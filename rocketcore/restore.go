@@ -86,13 +86,13 @@ func (r *restoring) record(kind byte, key, value []byte) error {
 
 func (r *restoring) meta(b []byte) error {
 	const header = 1 + 3*8
-	if len(b) < header || b[0] != metaVersion || (len(b)-header)%16 != 0 {
+	if len(b) < header || b[0] != metaVersion || (len(b)-header)%24 != 0 {
 		return errRecord
 	}
 	le := binary.LittleEndian
 	r.hash, r.nextID, r.time = le.Uint64(b[1:]), le.Uint64(b[9:]), int64(le.Uint64(b[17:]))
-	for b = b[header:]; len(b) > 0; b = b[16:] {
-		r.terms = append(r.terms, termStart{raftlog.Term(le.Uint64(b)), le.Uint64(b[8:])})
+	for b = b[header:]; len(b) > 0; b = b[24:] {
+		r.terms = append(r.terms, termStart{raftlog.Term(le.Uint64(b)), le.Uint64(b[8:]), int64(le.Uint64(b[16:]))})
 	}
 	return nil
 }

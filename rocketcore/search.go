@@ -1,6 +1,8 @@
 package rocketcore
 
 import (
+	"errors"
+	"math"
 	"slices"
 	"sort"
 
@@ -127,18 +129,47 @@ func (s *Store) OffsetOfMaxTime(q message.Queue) (message.Offset, int64, bool, e
 			if err != nil {
 				return false, err
 			}
+			var failed error
 			err = eachEntry(l, r, at, func(e *index.Entry) bool {
-				if e.Base < int64(v.end) && (!any || e.MaxTime > best) {
-					best, any = e.MaxTime, true
+				if e.Base >= int64(v.end) || any && e.MaxTime <= best {
+					return true
 				}
-				return true
+				time := e.MaxTime
+				if e.Base < int64(v.start) { // the greatest of the batch may be among those that are trimmed
+					time, failed = s.maxTimeOf(&v, place{*e, l})
+				}
+				if !any || time > best {
+					best, any = time, true
+				}
+				return failed == nil
 			})
-			return true, err
+			return true, errors.Join(err, failed)
 		})
 	if err != nil || !any {
 		return 0, 0, false, err
 	}
 	return s.offsetAt(&v, best)
+}
+
+// maxTimeOf is the greatest time of a batch's kept records.
+func (s *Store) maxTimeOf(v *view, p place) (int64, error) {
+	found, err := s.load(v, []place{p})
+	if err != nil {
+		return 0, err
+	}
+	f := &found[0]
+	it, err := f.Batch.Iterate(message.Limits{})
+	if err != nil {
+		return f.Batch.MaxTimestamp(), nil
+	}
+	defer it.Close()
+	best := int64(math.MinInt64)
+	for it.Next() {
+		if r := it.Record(); f.BaseOffset+message.Offset(r.OffsetDelta) >= v.start {
+			best = max(best, r.Timestamp)
+		}
+	}
+	return best, nil
 }
 
 // OffsetAtStoreTime finds the first record that was stored at or after timeMs by the log's time (RocketMQ's
@@ -150,10 +181,12 @@ func (s *Store) OffsetAtStoreTime(q message.Queue, timeMs int64) (message.Offset
 	}
 	last := map[uint64]int64{}
 	for _, g := range s.reader.Segments() {
-		last[g.Sequence] = g.LastTime
+		if g.Closed && g.LastTime > 0 {
+			last[g.Sequence] = max(g.LastTime, termOf(v.terms, uint64(g.Last)).time)
+		}
 	}
 	for _, g := range s.machine.index.Segments() {
-		if t := last[g.Sequence]; t > 0 && t < timeMs && g.Closed {
+		if t := last[g.Sequence]; t > 0 && t < timeMs {
 			continue
 		}
 		index, ok, err := s.firstIndexAt(g.Sequence, timeMs)
