@@ -367,10 +367,11 @@ func (l *Log) pullFile(from Fetcher, leader ReplicaID, dir string, f snapshotFil
 	}
 	buf := make([]byte, pullChunk)
 	for at < f.Bytes {
-		if err := t.wait(l.ctx.Done(), len(buf)); err != nil {
+		chunk := buf[:min(int64(len(buf)), f.Bytes-at)]
+		if err := t.wait(l.ctx.Done(), len(chunk)); err != nil {
 			return err
 		}
-		n, err := from.FetchFile(leader, f.Name, at, buf[:min(int64(len(buf)), f.Bytes-at)])
+		n, err := from.FetchFile(leader, f.Name, at, chunk)
 		if err != nil {
 			return err
 		}
