@@ -28,18 +28,32 @@ func (f *Front) Heartbeat(ctx context.Context, s Session, info ClientInfo, beat 
 	return nil
 }
 
+// maxHeartbeatBytes bounds what is kept of one client: names, topics and expressions.
+const maxHeartbeatBytes = 256 << 10
+
 func checkHeartbeat(beat *remoting.Heartbeat) error {
 	switch {
 	case beat.ClientID == "" || len(beat.ClientID) > 1024:
 		return refuse(remoting.InvalidParameter, "heartbeat with a client id of %d bytes", len(beat.ClientID))
 	case len(beat.Producers) > maxGroupsPerClient || len(beat.Consumers) > maxGroupsPerClient:
 		return refuse(remoting.InvalidParameter, "heartbeat of %q names %d producer and %d consumer groups, the limit is %d",
-			clip(beat.ClientID), len(beat.Producers), len(beat.Consumers), maxGroupsPerClient)
+			beat.ClientID, len(beat.Producers), len(beat.Consumers), maxGroupsPerClient)
+	}
+	size := 0
+	for _, producer := range beat.Producers {
+		size += len(producer.Group)
 	}
 	for _, consumer := range beat.Consumers {
 		if err := checkGroup(consumer.Group); err != nil {
 			return err
 		}
+		for _, sub := range consumer.Subscriptions {
+			size += len(sub.Topic) + len(sub.Expression) + len(sub.ExpressionType)
+		}
+	}
+	if size > maxHeartbeatBytes {
+		return refuse(remoting.InvalidParameter, "heartbeat of %q names groups and subscriptions of %d bytes, the limit is %d",
+			beat.ClientID, size, maxHeartbeatBytes)
 	}
 	return nil
 }

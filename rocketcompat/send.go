@@ -113,7 +113,8 @@ func (f *Front) createForSend(ctx context.Context, s *Send) error {
 	if group, ok := retryGroup(s.Topic); ok {
 		return f.ensureRetryTopic(ctx, group)
 	}
-	_, unknown := f.topic(f.cluster.Image(), s.Topic)
+	img := f.cluster.Image()
+	_, unknown := f.topic(img, s.Topic)
 	if !f.opts.AutoCreate || s.DefaultTopic != TemplateTopic || image.GroupTopic(s.Topic) || s.Topic == TemplateTopic {
 		return unknown
 	}
@@ -121,20 +122,20 @@ func (f *Front) createForSend(ctx context.Context, s *Send) error {
 	if s.DefaultQueues > 0 {
 		queues = min(queues, s.DefaultQueues)
 	}
-	_, err := f.cluster.EnsureTopic(ctx, controller.NewTopic{Name: s.Topic, Queues: queues, Replicas: -1}, image.ByRocketMQ)
+	_, err := f.cluster.EnsureTopic(ctx, controller.NewTopic{Name: s.Topic, Queues: perBroker(img, queues), Replicas: -1}, image.ByRocketMQ)
 	return err
 }
 
-// ensureRetryTopic creates a group's retry topic with one queue, unless it exists.
+// ensureRetryTopic creates a group's retry topic with one queue per broker, unless it exists.
 func (f *Front) ensureRetryTopic(ctx context.Context, group string) error {
-	name := RetryTopic(group)
-	if _, ok := f.cluster.Image().Topic(name); ok {
+	name, img := RetryTopic(group), f.cluster.Image()
+	if _, ok := img.Topic(name); ok {
 		return nil
 	}
 	if err := checkGroup(group); err != nil {
 		return err
 	}
-	_, err := f.cluster.EnsureTopic(ctx, controller.NewTopic{Name: name, Queues: 1, Replicas: -1, Internal: true}, image.ByRocketMQ)
+	_, err := f.cluster.EnsureTopic(ctx, controller.NewTopic{Name: name, Queues: perBroker(img, 1), Replicas: -1, Internal: true}, image.ByRocketMQ)
 	return err
 }
 

@@ -109,11 +109,17 @@ type TopicSetup struct {
 	Attributes map[string]string
 }
 
+// perBroker turns a number of queues per broker, which is how RocketMQ counts, into the number that a topic needs to have
+// so many on every shard.
+func perBroker(img *image.Image, queues int32) int32 { return queues * int32(max(img.ShardCount(), 1)) }
+
 // SetTopic creates a topic or changes it (code 17). Queues can be added and not taken away, are read and written alike,
 // and can't be closed; what differs is refused.
 func (f *Front) SetTopic(ctx context.Context, t TopicSetup) error {
-	queues := max(t.ReadQueues, t.WriteQueues)
+	img := f.cluster.Image()
 	switch {
+	case t.WriteQueues < 1 || t.WriteQueues > controller.MaxQueuesPerCommand:
+		return refuse(remoting.InvalidParameter, "topic %q: %d queues, there can be 1 to %d", clip(t.Name), t.WriteQueues, controller.MaxQueuesPerCommand)
 	case t.Order:
 		return refuse(remoting.InvalidParameter, "topic %q: order=true is not supported; order holds within each queue anyway", clip(t.Name))
 	case t.Perm != 0 && t.Perm&(remoting.PermRead|remoting.PermWrite) != remoting.PermRead|remoting.PermWrite:
@@ -127,14 +133,15 @@ func (f *Front) SetTopic(ctx context.Context, t TopicSetup) error {
 	if err != nil {
 		return err
 	}
-	have, ok := f.cluster.Image().Resolve(t.Name)
+	queues := perBroker(img, t.WriteQueues)
+	have, ok := img.Resolve(t.Name)
 	if !ok {
 		_, err := f.cluster.EnsureTopic(ctx, controller.NewTopic{Name: t.Name, Queues: queues, Replicas: -1, Configs: configs}, image.ByRocketMQ)
 		return err
 	}
 	switch {
 	case int(queues) < len(have.Queues):
-		return refuse(remoting.InvalidParameter, "topic %q has %d queues and can't shrink to %d", have.Name, len(have.Queues), queues)
+		return refuse(remoting.InvalidParameter, "topic %q has %d queues in all and can't shrink to %d", have.Name, len(have.Queues), queues)
 	case int(queues) > len(have.Queues):
 		if _, err := f.cluster.GrowTopic(ctx, have.Name, queues); err != nil {
 			return err

@@ -169,6 +169,8 @@ func TestBadHeartbeats(t *testing.T) {
 	c := dial(t, n.broker(), remoting.EncodingJSON)
 	for name, body := range map[string]string{
 		"rubbish": "{", "no id": "{}", "bad group": `{"clientID":"c","consumerDataSet":[{"groupName":"a b"}]}`,
+		"long subscriptions": `{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":"T","subString":"` +
+			strings.Repeat("a", 300_000) + `"}]}]}`,
 		"many groups": `{"clientID":"c","producerDataSet":[` + strings.Repeat(`{"groupName":"g"},`, 1000) + `{"groupName":"g"}]}`,
 	} {
 		r := remoting.NewRequest(remoting.HeartBeat)

@@ -65,7 +65,7 @@ Clients don't notice most of this; operators may.
   ROCKETMQ for NAMESRV, else of the same advertised host.
 - **TBW102** has a route (permission 7) while topics may be created automatically, and no queues.
 - **Topics** are always readable and writable (permission 6), have as many read as write queues, and can grow but not
-  shrink. The number of queues that is asked for is the topic's total.
+  shrink. As upstream, a number of queues is per broker.
 - **Bodies that a client compressed** (zlib, lz4, zstd) are stored and delivered plain, so that Kafka clients read them too.
 - **CLUSTER, MSG_REGION and TRACE_ON** are added on delivery instead of being stored with every message.
 - **The store host** of a delivered message is the address at which that consumer reaches the broker.
