@@ -108,7 +108,13 @@ func (s *Store) open() error {
 }
 
 func (s *Store) openIndex() error {
-	var err error
+	err := s.cfg.FS.MkdirAll(s.cfg.Dir)
+	if err == nil {
+		err = s.cfg.FS.SyncDir(path.Dir(s.cfg.Dir))
+	}
+	if err != nil {
+		return err
+	}
 	s.machine.index, err = index.Open(index.Config{
 		FS: s.cfg.FS, Dir: path.Join(s.cfg.Dir, "index"), UID: s.cfg.UID,
 		CacheBytes: s.options.IndexCacheBytes, Files: s.options.IndexFiles, Logger: s.cfg.Logger,

@@ -19,8 +19,8 @@ var testUID = [16]byte{1, 2, 3}
 // rebuilt from.
 type model struct {
 	mu       sync.Mutex
-	rebuilds int
-	next     uint64 // index of the next entry
+	rebuilds []uint64 // segments
+	next     uint64   // index of the next entry
 	time     int64
 	ends     map[uint64]int64
 	bytes    map[uint64]int64
@@ -119,7 +119,7 @@ type queued struct {
 func (l *model) within(s Segment, until uint64) (all []queued, ends map[uint64]int64, moments []Moment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rebuilds++
+	l.rebuilds = append(l.rebuilds, s.Sequence)
 	for q, list := range l.entries {
 		for _, e := range list {
 			if e.sequence == s.Sequence && (until == 0 || e.Index < until) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,9 @@ func Open(cfg Config) (*Set, error) {
 	}
 	s.tops.Store(&[]top{})
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := cfg.FS.SyncDir(path.Dir(cfg.Dir)); err != nil {
 		return nil, err
 	}
 	s.worker.Add(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/duolog/duolog/internal/vfs"
@@ -22,10 +23,11 @@ const (
 	lastRetry  = 5 * time.Minute
 )
 
-// flight is one making of a file; those who need it meanwhile wait for it.
+// flight is one making of a file, or its removal; those who need it meanwhile wait for it.
 type flight struct {
-	done chan struct{}
-	err  error
+	done    chan struct{}
+	err     error
+	removal bool
 }
 
 // with calls use with an open file. A damaged file is made again, once, and use is called anew.
@@ -65,10 +67,12 @@ func (s *Set) repair(n Name, cause error) error {
 // once runs job for a file unless somebody does already; then it waits for that one's result.
 func (s *Set) once(n Name, job func() error) error {
 	s.mu.Lock()
-	if f := s.flying[n]; f != nil {
+	for f := s.flying[n]; f != nil; f = s.flying[n] {
 		s.mu.Unlock()
-		<-f.done
-		return f.err
+		if <-f.done; !f.removal {
+			return f.err
+		}
+		s.mu.Lock()
 	}
 	if s.closed {
 		s.mu.Unlock()
@@ -342,12 +346,35 @@ func (s *Set) wholeFence(n Name) bool {
 // remove deletes files that nothing refers to; one that can't be deleted is left for the next start.
 func (s *Set) remove(names []string) {
 	for _, file := range names {
+		n, _ := parseName(strings.TrimSuffix(file, temporary))
+		f := s.startRemoval(n, file)
+		if f == nil {
+			continue
+		}
 		err := s.cfg.FS.Remove(path.Join(s.cfg.Dir, file))
 		if err != nil && !errors.Is(err, vfs.ErrNotExist) {
 			s.cfg.Logger.Warn("an index file can't be removed", "file", file, "err", err)
 		}
+		s.mu.Lock()
+		delete(s.flying, n)
+		s.mu.Unlock()
+		close(f.done)
 	}
 	if err := s.cfg.FS.SyncDir(s.cfg.Dir); err != nil {
 		s.cfg.Logger.Warn("the index directory can't be synced", "err", err)
 	}
+}
+
+// startRemoval keeps others from making a file while it is removed; nil if one of that name has come into use meanwhile.
+func (s *Set) startRemoval(n Name, file string) *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state(n.Number)
+	used := n.Level == 0 && st != nil && st.sidecar || n.Level > 0 && s.fences[n]
+	if s.flying[n] != nil || used && file == n.file() {
+		return nil
+	}
+	f := &flight{done: make(chan struct{}), removal: true}
+	s.flying[n] = f
+	return f
 }

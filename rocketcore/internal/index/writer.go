@@ -25,7 +25,7 @@ type writer struct {
 	err     error
 }
 
-const writeBlocks = 64
+const writeBlocks = 16
 
 func newWriter(fs vfs.FS, dir string, h header) (*writer, error) {
 	f, err := fs.Create(path.Join(dir, h.name.file()+temporary))
