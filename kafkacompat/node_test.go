@@ -23,7 +23,7 @@ import (
 // testNode is a node whose metadata quorum is a lock around the pure controller, and whose one shard has no store unless a
 // test gives it one.
 type testNode struct {
-	t     *testing.T
+	t     testing.TB
 	mu    sync.Mutex // one command at a time
 	image atomic.Pointer[image.Image]
 	seed  byte
@@ -34,7 +34,7 @@ type testNode struct {
 const testListener = "PLAINTEXT"
 
 // newTestNode makes a cluster of one node that advertises the port.
-func newTestNode(t *testing.T, port int) *testNode {
+func newTestNode(t testing.TB, port int) *testNode {
 	n := &testNode{t: t}
 	n.image.Store(&image.Image{})
 	n.decide(&controller.Bootstrap{ClusterID: "a-test-cluster", FeatureLevel: 1, Slots: 8,
@@ -139,7 +139,7 @@ type door struct {
 }
 
 // openDoor serves a front on 127.0.0.1 until the test ends.
-func openDoor(t *testing.T, o Options) *door {
+func openDoor(t testing.TB, o Options) *door {
 	t.Helper()
 	d := &door{log: &logText{}}
 	log := slog.New(slog.NewTextHandler(d.log, nil))
@@ -167,7 +167,7 @@ func openDoor(t *testing.T, o Options) *door {
 	return d
 }
 
-func (d *door) dial(t *testing.T) net.Conn {
+func (d *door) dial(t testing.TB) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", d.Addr().String())
 	if err != nil {
@@ -177,7 +177,7 @@ func (d *door) dial(t *testing.T) net.Conn {
 	return c
 }
 
-func send(t *testing.T, c net.Conn, request kmsg.Request, version int16) {
+func send(t testing.TB, c net.Conn, request kmsg.Request, version int16) {
 	t.Helper()
 	request.SetVersion(version)
 	formatter := kmsg.NewRequestFormatter(kmsg.FormatterClientID("tester"))
@@ -187,7 +187,7 @@ func send(t *testing.T, c net.Conn, request kmsg.Request, version int16) {
 }
 
 // receive reads the answer to a request of this kind and version.
-func receive[R kmsg.Response](t *testing.T, c net.Conn, version int16, response R) R {
+func receive[R kmsg.Response](t testing.TB, c net.Conn, version int16, response R) R {
 	t.Helper()
 	var head [8]byte
 	if _, err := io.ReadFull(c, head[:]); err != nil {
@@ -208,7 +208,7 @@ func receive[R kmsg.Response](t *testing.T, c net.Conn, version int16, response 
 }
 
 // eventually polls a condition that another goroutine is about to make true.
-func eventually(t *testing.T, done func() bool) {
+func eventually(t testing.TB, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -16,7 +16,7 @@ import (
 )
 
 // openNode is openDoor with a shard behind it, in memory.
-func openNode(t *testing.T, o Options) *door {
+func openNode(t testing.TB, o Options) *door {
 	t.Helper()
 	d := openDoor(t, o)
 	cfg := rocketcore.Config{FS: vfs.NewMemory(), Dir: "shard", UID: d.node.id(), Replica: 1}
@@ -49,7 +49,7 @@ func openNode(t *testing.T, o Options) *door {
 }
 
 // produceOne sends one batch to a partition and returns the answer for it.
-func produceOne(t *testing.T, c net.Conn, version int16, topic *image.Topic, partition int32, acks int16, records []byte) kmsg.ProduceResponseTopicPartition {
+func produceOne(t testing.TB, c net.Conn, version int16, topic *image.Topic, partition int32, acks int16, records []byte) kmsg.ProduceResponseTopicPartition {
 	t.Helper()
 	send(t, c, produceRequest(topic, partition, acks, records), version)
 	return receive(t, c, version, kmsg.NewPtrProduceResponse()).Topics[0].Partitions[0]
@@ -65,7 +65,7 @@ func produceRequest(topic *image.Topic, partition int32, acks int16, records []b
 }
 
 // mustProduce is produceOne that must succeed; it returns the base offset.
-func mustProduce(t *testing.T, c net.Conn, topic *image.Topic, partition int32, records []byte) int64 {
+func mustProduce(t testing.TB, c net.Conn, topic *image.Topic, partition int32, records []byte) int64 {
 	t.Helper()
 	got := produceOne(t, c, 9, topic, partition, -1, records)
 	if got.ErrorCode != 0 {
@@ -84,7 +84,7 @@ func fetchRequest(topic *image.Topic, partition int32, offset int64, wait time.D
 }
 
 // fetchOne asks for one partition.
-func fetchOne(t *testing.T, c net.Conn, version int16, req *kmsg.FetchRequest) kmsg.FetchResponseTopicPartition {
+func fetchOne(t testing.TB, c net.Conn, version int16, req *kmsg.FetchRequest) kmsg.FetchResponseTopicPartition {
 	t.Helper()
 	send(t, c, req, version)
 	resp := receive(t, c, version, kmsg.NewPtrFetchResponse())
@@ -95,7 +95,7 @@ func fetchOne(t *testing.T, c net.Conn, version int16, req *kmsg.FetchRequest) k
 }
 
 // offsets lists the base offsets of the batches in a records field.
-func offsets(t *testing.T, records []byte) (bases []int64) {
+func offsets(t testing.TB, records []byte) (bases []int64) {
 	t.Helper()
 	batches, err := message.Split(records)
 	if err != nil {
