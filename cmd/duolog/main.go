@@ -54,7 +54,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, cmd.CommandPath())
 	})
-	root.AddCommand(newStart(), newTopic(), newVersion())
+	root.AddCommand(newStart(), newTopic(), newLog(), newVersion())
 	return root
 }
 
