@@ -1,6 +1,8 @@
 package kafkacompat
 
 import (
+	"context"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/duolog/duolog/kraft/image"
@@ -13,6 +15,12 @@ import (
 
 func (f *Front) offsetForLeaderEpoch(r *kafka.Request) kafka.Reply {
 	req := r.Body.(*kmsg.OffsetForLeaderEpochRequest)
+	return kafka.Later(func(context.Context) (kafka.Response, error) { // it may read an index from disk
+		return f.endsOfEpochs(req), nil
+	})
+}
+
+func (f *Front) endsOfEpochs(req *kmsg.OffsetForLeaderEpochRequest) *kmsg.OffsetForLeaderEpochResponse {
 	img := f.node.Image()
 	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	for i := range req.Topics {
@@ -32,7 +40,7 @@ func (f *Front) offsetForLeaderEpoch(r *kafka.Request) kafka.Reply {
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
-	return kafka.Now(resp)
+	return resp
 }
 
 func (f *Front) answerEndOfEpoch(img *image.Image, topic *image.Topic, asked *kmsg.OffsetForLeaderEpochRequestTopicPartition,

@@ -67,12 +67,24 @@ func (m *Machine) Join(now time.Time, call Call, j *Join) Effects {
 	return m.take()
 }
 
+// maxProtocols bounds the protocols that a member may offer; clients offer one to four.
+const maxProtocols = 256
+
 func (m *Machine) checkJoin(j *Join) error {
 	if err := checkName(j.Group); err != nil {
 		return err
 	}
 	if j.SessionTimeout < m.opts.MinSessionTimeout || j.SessionTimeout > m.opts.MaxSessionTimeout {
 		return ErrInvalidSessionTimeout
+	}
+	if len(j.Instance) > maxNameBytes || len(j.ClientID) > maxNameBytes || len(j.ProtocolType) > maxNameBytes ||
+		len(j.Protocols) > maxProtocols {
+		return ErrTooLarge
+	}
+	for _, p := range j.Protocols {
+		if len(p.Name) > maxNameBytes {
+			return ErrTooLarge
+		}
 	}
 	j.RebalanceTimeout = max(j.RebalanceTimeout, 0)
 	seen := map[string]bool{}
@@ -170,14 +182,15 @@ func (g *group) letIn(call Call, j *Join, id string) {
 	g.add(mem)
 	// Whoever does not know its id yet sends no heartbeats, and that its connection is gone is not seen here.
 	g.m.timers.set(&mem.timer, g.m.now.Add(g.m.opts.NewMemberJoinTimeout))
-	g.rebalance("new member " + id + reason(j))
+	g.rebalance("new member " + id + because(j.Reason))
 }
 
-func reason(j *Join) string {
-	if j.Reason == "" {
+// because is what a client gives as its reason, for a note.
+func because(reason string) string {
+	if reason == "" {
 		return ""
 	}
-	return ": " + clip(j.Reason)
+	return ": " + clip(reason)
 }
 
 // clip keeps what a client says short.
@@ -206,7 +219,7 @@ func (g *group) rejoin(call Call, j *Join) {
 		g.reply(call, Joined{Err: ErrTooLarge, Member: mem.id})
 	default:
 		g.update(mem, call, j)
-		g.rebalance("member " + mem.id + " joins again" + reason(j))
+		g.rebalance("member " + mem.id + " joins again" + because(j.Reason))
 	}
 }
 
