@@ -64,12 +64,18 @@ func (s Sending) Wait(ctx context.Context) (Sent, error) { return s.wait(ctx) }
 // The order of the checks is that of SendMessageProcessor: name, system topic, existence, queue, properties, size.
 func (f *Front) StartSend(s *Send) Sending {
 	img := f.cluster.Image()
-	err := f.checkSend(s)
-	if err != nil {
+	if err := f.checkSend(img, s); err != nil {
 		return failed(err)
 	}
-	if _, ok := img.Resolve(s.Topic); ok {
-		return f.startSend(img, s)
+	if topic, ok := img.Resolve(s.Topic); ok {
+		sending := f.startSend(img, s)
+		return Sending{func(ctx context.Context) (Sent, error) {
+			sent, err := sending.Wait(ctx)
+			if errors.Is(err, rocketcore.ErrUnknownQueue) {
+				return f.sendOnceOpen(ctx, s, topic)
+			}
+			return sent, err
+		}}
 	}
 	return Sending{func(ctx context.Context) (Sent, error) {
 		if err := f.createForSend(ctx, s); err != nil {
@@ -79,22 +85,30 @@ func (f *Front) StartSend(s *Send) Sending {
 	}}
 }
 
+// sendOnceOpen sends to a topic that the metadata has and whose queues are not open yet: another client's first message
+// is creating it at this moment.
+func (f *Front) sendOnceOpen(ctx context.Context, s *Send, topic *image.Topic) (Sent, error) {
+	waiting, cancel := context.WithTimeout(ctx, f.opts.MetadataWait)
+	defer cancel()
+	_, err := f.cluster.EnsureTopic(waiting, controller.NewTopic{
+		Name: topic.Name, Queues: int32(len(topic.Queues)), Replicas: -1, Internal: topic.Internal,
+	}, topic.Origin)
+	if err != nil {
+		return Sent{}, err
+	}
+	return f.startSend(f.cluster.Image(), s).Wait(ctx)
+}
+
 func failed(err error) Sending {
 	return Sending{func(context.Context) (Sent, error) { return Sent{}, err }}
 }
 
 // checkSend makes the checks that need no topic.
-func (f *Front) checkSend(s *Send) error {
+func (f *Front) checkSend(img *image.Image, s *Send) error {
+	if err := checkSendName(img, s.Topic); err != nil {
+		return err
+	}
 	switch {
-	case s.Topic == "":
-		return refuse(remoting.InvalidParameter, "the topic has no name")
-	case !image.RocketMQLegal(s.Topic):
-		if _, ok := f.cluster.Image().Resolve(s.Topic); !ok {
-			err := controller.CheckTopicName(s.Topic, image.ByRocketMQ, true)
-			return refuse(remoting.InvalidParameter, "%v", err)
-		}
-	case closedTopics[s.Topic]:
-		return refuse(remoting.NoPermission, "topic %q is a system topic: clients may not send to it", s.Topic)
 	case s.Batch && image.GroupTopic(s.Topic):
 		return refuse(remoting.MessageIllegal, "topic %q: a batch can't go to a retry topic", s.Topic)
 	case len(s.Items) == 0:
@@ -103,6 +117,24 @@ func (f *Front) checkSend(s *Send) error {
 		return refuse(remoting.MessageIllegal, "the batch has %d messages, the limit is %d", len(s.Items), f.opts.MaxBatch)
 	}
 	return nil
+}
+
+// checkSendName refuses names that no topic can have, and topics that are not the clients' to write to. A topic of a Kafka
+// client may be named as only Kafka allows.
+func checkSendName(img *image.Image, name string) error {
+	if name == "" {
+		return refuse(remoting.InvalidParameter, "the topic has no name")
+	}
+	if closedTopics[name] {
+		return refuse(remoting.NoPermission, "topic %q is a system topic: clients may not send to it", name)
+	}
+	if image.RocketMQLegal(name) {
+		return nil
+	}
+	if _, ok := img.Resolve(name); ok {
+		return nil
+	}
+	return refuse(remoting.InvalidParameter, "%v", controller.CheckTopicName(name, image.ByRocketMQ, false))
 }
 
 // createForSend creates the topic of a send where that is allowed: a retry topic for its group, any other if the client

@@ -3,11 +3,14 @@ package remotingapi
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/duolog/duolog/internal/vfs"
+	"github.com/duolog/duolog/kraft/controller"
+	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/protocol/remoting"
 	"github.com/duolog/duolog/rocketcompat"
 )
@@ -218,4 +221,15 @@ func TestAutoCreateOff(t *testing.T) {
 		t.Errorf("remark is %q, want %q", answer.Remark, want)
 	}
 	wantCode(t, c.call(remoting.NewRequest(remoting.GetRouteInfoByTopic).Field("topic", "TBW102")), remoting.TopicNotExist)
+}
+
+// A message that comes while another client's first message is creating the topic waits for its queues.
+func TestSendToATopicThatIsBeingCreated(t *testing.T) {
+	n := openNode(t, vfs.NewMemory(), nil)
+	_, err := n.meta.CreateTopics(context.Background(), &controller.CreateTopics{
+		Topics: []controller.NewTopic{{Name: "T", Queues: 2, Replicas: -1}}, Origin: image.ByRocketMQ,
+	})
+	n.must(err) // in the metadata, and no queue is open
+	c := dial(t, n.broker(), remoting.EncodingJSON)
+	wantCode(t, c.call(sendV2("T", 1, "x", "")), remoting.Success)
 }
