@@ -50,7 +50,6 @@ type applier struct {
 	unpublished atomic.Int64 // bytes applied since the newest published checkpoint was frozen
 	servedTerm  atomic.Uint64
 	logTime     atomic.Int64
-	boundaryAt  atomic.Uint64 // a checkpoint at exactly this index is wanted, for a snapshot; 0: none
 	saver       saver
 }
 
@@ -151,15 +150,9 @@ func (a *applier) perform(w *applyWork) error {
 		return nil
 	}
 	for i := range w.entries {
-		if err := a.atBoundary(); err != nil {
-			return err
-		}
 		if err := a.applyOne(&w.entries[i]); err != nil {
 			return err
 		}
-	}
-	if err := a.atBoundary(); err != nil { // no entry may follow for long
-		return err
 	}
 	a.l.waiters.advance(a.index)
 	a.l.inbox.addWritten(0, w.responses)
@@ -278,18 +271,5 @@ func segmentInfo(s segment.Info) SegmentInfo {
 
 // behind says that checkpoints have fallen so far behind that appends must wait: a restart would replay too much.
 func (a *applier) behind() bool { return a.unpublished.Load() > 4*a.l.opt.CheckpointBytes }
-
-// atBoundary takes the checkpoint that a snapshot needs, when the machine stands exactly at a segment's end.
-func (a *applier) atBoundary() error {
-	at := a.boundaryAt.Load()
-	if at == 0 || at > a.index {
-		return nil
-	}
-	a.boundaryAt.Store(0)
-	if at < a.index || a.saver.busy() {
-		return nil // the leader asks again
-	}
-	return a.saver.begin(a)
-}
 
 func (a *applier) awaitCheckpoint() { a.saver.wait() }

@@ -4,7 +4,7 @@ import "github.com/duolog/duolog/raftlog/internal/segment"
 
 // breakages are deliberate faults that the simulation must detect. They are set in its tests alone.
 type breakages struct {
-	ackBeforeSync bool // responses leave before the sync
+	ackBeforeSync bool // acknowledgements of entries leave before the sync
 	forgetVote    bool // a term or vote that comes without entries is not written
 }
 

@@ -18,12 +18,18 @@ type saver struct {
 	failed  error
 	tasks   sync.WaitGroup
 	force   []chan error // who asked for a checkpoint
+	wanted  bool         // a snapshot needs one that is newer
 }
 
-func (s *saver) busy() bool {
+// want asks for a checkpoint of what is applied now, because the newest one cannot be given to every member.
+func (s *saver) want() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.running
+	first := !s.wanted
+	s.wanted = true
+	s.mu.Unlock()
+	if first {
+		s.l.applierNudge()
+	}
 }
 
 func (s *saver) wait() { s.tasks.Wait() }
@@ -32,7 +38,7 @@ func (s *saver) wait() { s.tasks.Wait() }
 // applier's goroutine.
 func (s *saver) consider(a *applier) error {
 	s.mu.Lock()
-	due := !s.running && (len(s.force) > 0 || a.sinceFreeze >= a.l.opt.CheckpointBytes)
+	due := !s.running && (len(s.force) > 0 || s.wanted || a.sinceFreeze >= a.l.opt.CheckpointBytes)
 	err := s.failed
 	s.mu.Unlock()
 	if err != nil || !due {
@@ -57,7 +63,7 @@ func (s *saver) begin(a *applier) error {
 	s.mu.Lock()
 	s.running = true
 	asked := s.force
-	s.force = nil
+	s.force, s.wanted = nil, false
 	s.mu.Unlock()
 	s.tasks.Add(1)
 	go func() {

@@ -22,7 +22,8 @@ import (
 	"github.com/duolog/duolog/raftlog/internal/segment"
 )
 
-// A snapshot is a manifest: a checkpoint that stands exactly at a segment's end, and the closed segments up to there.
+// A snapshot is a manifest: a checkpoint, and the segments up to the end of its last entry's frame. They are the log up
+// to there: what was written later, committed or not, lies behind.
 // Raft carries the manifest; the receiver pulls the files through the transport, verifies them in a generation of its
 // own, and only then lets raft see the message. The sender pins what the manifest names.
 
@@ -70,7 +71,7 @@ const (
 func (l *Log) snapshotManifest() *raftpb.Snapshot {
 	newest := l.ckpt().Newest()
 	conf, err := confOf(newest)
-	if err != nil || !containsMembers(conf, l.view.Load().conf) {
+	if err != nil || newest.Index <= genesis || !containsMembers(conf, l.view.Load().conf) {
 		return nil
 	}
 	s := &l.snaps
@@ -85,9 +86,6 @@ func (l *Log) snapshotManifest() *raftpb.Snapshot {
 	o, err := l.makeOffer(newest, conf)
 	if err != nil {
 		l.logger.Warn("cannot offer a snapshot", "index", newest.Index, "err", err)
-		return nil
-	}
-	if o == nil {
 		return nil
 	}
 	s.offers = append(s.offers, o)
@@ -109,7 +107,7 @@ func containsMembers(have, want *raftpb.ConfState) bool {
 	return true
 }
 
-// makeOffer pins the files of a checkpoint that stands at a segment's end; nil if it does not.
+// makeOffer pins the files of a checkpoint and of the log up to it.
 func (l *Log) makeOffer(c *checkpoint.Snapshot, conf *raftpb.ConfState) (*offer, error) {
 	o := &offer{index: c.Index, used: time.Now(), files: map[string]func([]byte, int64) (int, error){}}
 	o.release = append(o.release, c.Pin())
@@ -121,25 +119,12 @@ func (l *Log) makeOffer(c *checkpoint.Snapshot, conf *raftpb.ConfState) (*offer,
 		o.files[ckptPrefix+r.Name] = func(buf []byte, off int64) (int, error) { return readFileAt(l.cfg.FS, name, buf, off) }
 		m.Files = append(m.Files, snapshotFile{Name: ckptPrefix + r.Name, Bytes: r.Bytes})
 	}
-	atEnd := false
-	for _, s := range l.seg().Segments() {
-		if !s.Closed || s.Last > c.Index {
-			break
-		}
-		pinned, err := l.seg().Pin(s.Sequence)
-		if err != nil {
-			o.drop()
-			return nil, err
-		}
-		o.release = append(o.release, pinned.Release)
-		o.files[logPrefix+s.Name] = pinned.ReadAt
-		m.Files = append(m.Files, snapshotFile{Name: logPrefix + s.Name, Bytes: s.Bytes})
-		atEnd = s.Last == c.Index
-	}
-	if !atEnd {
+	segments, err := l.offerSegments(o, c.Index)
+	if err != nil {
 		o.drop()
-		return nil, nil
+		return nil, err
 	}
+	m.Files = append(m.Files, segments...)
 	data, err := json.Marshal(m)
 	if err != nil {
 		o.drop()
@@ -149,6 +134,31 @@ func (l *Log) makeOffer(c *checkpoint.Snapshot, conf *raftpb.ConfState) (*offer,
 		Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: conf, Index: &c.Index, Term: &c.Term},
 	}
 	return o, nil
+}
+
+// offerSegments pins the segments up to the frame of entry last, where the last of them is cut.
+func (l *Log) offerSegments(o *offer, last uint64) (files []snapshotFile, err error) {
+	end, at, err := l.seg().End(last)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range l.seg().Segments() {
+		if s.Sequence > end {
+			break
+		}
+		pinned, err := l.seg().Pin(s.Sequence)
+		if err != nil {
+			return nil, err
+		}
+		o.release = append(o.release, pinned.Release)
+		o.files[logPrefix+s.Name] = pinned.ReadAt
+		bytes := s.Bytes
+		if s.Sequence == end {
+			bytes = at
+		}
+		files = append(files, snapshotFile{Name: logPrefix + s.Name, Bytes: bytes})
+	}
+	return files, nil
 }
 
 func (o *offer) drop() {
@@ -555,28 +565,6 @@ func (h *host) resendSnapshots() {
 	})
 	for _, id := range late {
 		h.rn.ReportSnapshot(id, raft.SnapshotFailure)
-	}
-}
-
-// roll closes the open segment, so that a checkpoint can stand at a segment's end. It runs on the writer.
-func (w *writer) roll() error {
-	last := w.l.seg().Last()
-	if err := w.l.seg().Roll(); err != nil {
-		return err
-	}
-	w.l.applier.boundaryAt.Store(last)
-	w.l.applier.do(func() {
-		if err := w.l.applier.atBoundary(); err != nil {
-			w.l.fail(err)
-		}
-	})
-	return nil
-}
-
-// wantBoundary asks for a checkpoint at the end of a segment.
-func (a *applier) wantBoundary() {
-	if a.boundaryAt.Load() == 0 && !a.saver.busy() {
-		a.l.writer.put(&appendWork{roll: true})
 	}
 }
 

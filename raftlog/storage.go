@@ -72,7 +72,7 @@ func (s *storage) FirstIndex() (uint64, error) { return s.l.seg().First(), nil }
 func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
 	snap := s.l.snapshotManifest()
 	if snap == nil {
-		s.l.applier.wantBoundary()
+		s.l.applier.saver.want()
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
 	return snap, nil

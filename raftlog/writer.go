@@ -18,7 +18,6 @@ type appendWork struct {
 	snapshot  *raftpb.Snapshot
 	prepared  *prepared // the snapshot's files
 	responses []*raftpb.Message
-	roll      bool // close the open segment instead
 }
 
 // writer owns the tail of the segments. It takes all works that are queued, writes them one after another, syncs once,
@@ -116,27 +115,21 @@ func (w *writer) run() {
 
 // perform writes works and lets their responses go: first to the peers, then to this replica.
 func (w *writer) perform(works []*appendWork) error {
-	mustSync, rolls := false, 0
+	mustSync, voted := false, false
 	for _, work := range works {
 		if work.snapshot != nil {
 			if err := w.l.installSnapshot(work.prepared, work.hard); err != nil {
 				return err
 			}
 		}
-		if work.roll {
-			if err := w.roll(); err != nil {
-				return err
-			}
-			rolls++
-			continue
-		}
 		if err := w.write(work); err != nil {
 			return err
 		}
-		mustSync = mustSync || work.voted || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
+		voted = voted || work.voted
+		mustSync = mustSync || voted || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
 	}
-	if mustSync && w.l.breaks.ackBeforeSync {
-		w.respond(works, len(works)-rolls)
+	if mustSync && !voted && w.l.breaks.ackBeforeSync {
+		w.respond(works, len(works))
 		return w.sync()
 	}
 	if mustSync {
@@ -144,7 +137,7 @@ func (w *writer) perform(works []*appendWork) error {
 			return err
 		}
 	}
-	w.respond(works, len(works)-rolls)
+	w.respond(works, len(works))
 	return nil
 }
 

@@ -27,3 +27,13 @@ func (l *Log) OpenSequence() uint64 {
 	defer l.mu.RUnlock()
 	return l.tail.seg.head.sequence
 }
+
+// End says where the frame of entry i ends: a copy of the segments up to there is the log up to i. Whatever lies before
+// it in the same segment and was superseded stays superseded, since the frame of i was written later.
+func (l *Log) End(i uint64) (sequence uint64, end int64, err error) {
+	p, err := l.Locate(i)
+	if err != nil {
+		return 0, 0, err
+	}
+	return p.Segment, int64(p.Offset) - frameBytes + frameSpan(int(p.Length)), nil
+}
