@@ -35,7 +35,8 @@ func (l *Log) Term(i uint64) (uint64, error) {
 
 // Locate says where the payload of entry i lies.
 func (l *Log) Locate(i uint64) (Place, error) {
-	s, spans, err := l.plan(i, i+1, 0, nil)
+	var one [1]span
+	s, spans, err := l.plan(i, i+1, 0, one[:0])
 	if err != nil {
 		return Place{}, err
 	}

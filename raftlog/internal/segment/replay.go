@@ -90,7 +90,7 @@ func (r *replay) through(dir string, s *segment, file vfs.File, end int64) error
 	if why := r.begin(s.head); why != "" {
 		return s.corrupt(dir, 0, s.head.first, why)
 	}
-	scan := newScanner(file, min(s.size, end), &s.head)
+	scan := newScanner(file, end, &s.head)
 	for scan.off < end {
 		off := scan.off
 		f, payload, bad, err := scan.next()

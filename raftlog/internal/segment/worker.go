@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -138,6 +139,29 @@ func (l *Log) writeSidecar(job sidecarJob) {
 	if err := writeTable(l.o.FS, l.path(job.seg), l.o.UID, job.seg.head.sequence, job.table); err != nil {
 		l.o.Logger.Warn("offsets table not written; it is rebuilt when needed", "file", l.path(job.seg)+tableSuffix, "error", err)
 	}
+	if err := l.trim(job.seg); err != nil {
+		l.o.Logger.Warn("closed segment not cut to what it uses", "file", l.path(job.seg)+logSuffix, "error", err)
+	}
+}
+
+// trim gives back the space of a segment that was closed early. The header of the next segment, which is durable, says
+// where this one ends; nothing reads beyond. A file that is nearly full keeps its size, to be recycled.
+func (l *Log) trim(s *segment) error {
+	end := (s.end + headerBytes - 1) / headerBytes * headerBytes
+	if s.size-end <= s.size/4 {
+		return nil
+	}
+	file, err := l.o.FS.OpenReadWrite(l.path(s) + logSuffix)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Truncate(end), file.Close()); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.size = end
+	return nil
 }
 
 // prepareSpare makes a file from which the next segment can be made without waiting for blocks. Roll makes one itself
