@@ -1,6 +1,9 @@
 package group
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // rebalance lets the members join for a next generation, because something has changed; while they are joining already, it
 // looks whether that was the last one.
@@ -88,7 +91,7 @@ func (g *group) complete() {
 		g.remove(mem)
 	}
 	if len(g.members) > 0 && !g.electLeader() {
-		g.m.timers.set(&g.joinTimer, g.m.now.Add(g.rebalanceTimeout()))
+		g.m.timers.set(&g.joinTimer, g.m.now.Add(max(g.rebalanceTimeout(), time.Second))) // members may want none at all
 		return
 	}
 	g.nextGeneration()
@@ -110,7 +113,7 @@ func (g *group) begin() {
 	g.enter(CompletingRebalance)
 	g.topics = g.subscribed()
 	g.store()
-	g.note("generation " + strconv.Itoa(int(g.generation)) + " has " + strconv.Itoa(len(g.members)) + " members")
+	g.note("generation " + strconv.Itoa(int(g.generation)) + ", members: " + strconv.Itoa(len(g.members)))
 	for _, mem := range g.members {
 		g.answerJoin(mem, g.joined(mem))
 		mem.isNew = false

@@ -12,7 +12,8 @@ import (
 
 // TestScripts runs testdata/*.txt. A script has one clock and one machine; go test -rewrite writes what was got.
 //
-// Requests have a name, under which their answer is printed, now or later:
+// Requests have a name, under which their answer is printed, now or later. A new member's id ends with it, if it is the
+// first of that name; with NAME.2 if it is the second.
 //
 //	join NAME [group=g] [member=ID] [instance=ID] [client=ID] [session=10s] [rebalance=60s] [type=consumer]
 //	     [protocols=(range:METADATA,…)] [v=9] [reason=…]
@@ -37,7 +38,7 @@ type script struct {
 	now     time.Time
 	opts    Options
 	m       *Machine
-	ids     int // of members, counted
+	ids     map[string]int // how often a name was given to a new member
 	calls   int
 	names   map[Call]string
 	stored  map[string][]byte
@@ -48,7 +49,7 @@ type script struct {
 var epoch = time.UnixMilli(1_700_000_000_000)
 
 func newScript() *script {
-	s := &script{now: epoch, names: map[Call]string{}, stored: map[string][]byte{}, offsets: map[string][]Offset{}}
+	s := &script{now: epoch, ids: map[string]int{}, names: map[Call]string{}, stored: map[string][]byte{}, offsets: map[string][]Offset{}}
 	s.opts = Options{}.WithDefaults()
 	s.m = New(s.opts)
 	return s
@@ -139,7 +140,7 @@ func (s *script) duration(d *block, key, otherwise string) time.Duration {
 	return v
 }
 
-// options sets options and begins with an empty machine.
+// options sets options and begins anew, or with keep=1 restarts with them.
 func (s *script) options(d *block) {
 	s.opts.InitialRebalanceDelay = s.duration(d, "delay", "3s")
 	s.opts.MaxMembers = s.number(d, "max-members", s.opts.MaxMembers)
@@ -149,17 +150,25 @@ func (s *script) options(d *block) {
 		s.restart()
 		return
 	}
-	s.m = New(s.opts)
+	s.m, s.ids, s.now = New(s.opts), map[string]int{}, epoch
+	clear(s.names)
+	clear(s.stored)
+	clear(s.offsets)
 }
 
 func (s *script) join(d *block) *Join {
-	s.ids++
 	version := s.number(d, "v", 9)
 	j := &Join{
 		Group: arg(d, "group", "g"), Member: arg(d, "member", ""), Instance: arg(d, "instance", ""), ClientID: arg(d, "client", "c"),
 		ClientHost: "/127.0.0.1", SessionTimeout: s.duration(d, "session", "10s"), RebalanceTimeout: s.duration(d, "rebalance", "60s"),
-		ProtocolType: arg(d, "type", ConsumerType), Reason: arg(d, "reason", ""), NewID: strconv.Itoa(s.ids),
+		ProtocolType: arg(d, "type", ConsumerType), Reason: arg(d, "reason", ""),
 		KnowsRequired: version >= 4, KnowsSkip: version >= 9,
+	}
+	if j.Member == "" {
+		j.NewID = d.Args[0].Key
+		if s.ids[j.NewID]++; s.ids[j.NewID] > 1 {
+			j.NewID += fmt.Sprintf(".%d", s.ids[j.NewID])
+		}
 	}
 	protocols := d.values("protocols")
 	if protocols == nil {
