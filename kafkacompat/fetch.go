@@ -163,10 +163,9 @@ func (x *fetch) readPartition(ctx context.Context, img *image.Image, topic *imag
 		return err
 	}
 	first := x.bytes == 0
-	limit := min(p.max, x.maxBytes-x.bytes)
-	if limit <= 0 && !first || !x.reserve(ctx, limit, first) {
-		limit, first = 0, false // nothing fits; the bounds are still to be told
-	}
+	want := max(min(p.max, x.maxBytes-x.bytes), 0)
+	limit := x.reserve(ctx, want, first)
+	first = first && (limit > 0 || want == 0) // without memory not even one batch; the bounds are still to be told
 	got, err := p.place.store.Read(p.place.queue, p.from, rocketcore.ReadOptions{MaxBytes: limit, MinOne: first})
 	p.start, p.end = got.Start, got.End
 	if err != nil {
@@ -202,35 +201,32 @@ func (p *fetching) divergence() (*divergence, error) {
 	return &divergence{epoch, end}, nil
 }
 
-// reserve takes memory for a read from what all fetches share. Only a fetch that has found nothing yet waits for it.
-func (x *fetch) reserve(ctx context.Context, bytes int, wait bool) bool {
-	if bytes <= 0 {
-		return true
+// reserve takes memory for a read from what all fetches share, at most as much as is asked for. Only a fetch that has
+// found nothing yet waits for it.
+func (x *fetch) reserve(ctx context.Context, want int, wait bool) int {
+	if want <= 0 {
+		return 0
 	}
-	if !x.front.fetchMemory.TryAcquire(int64(bytes)) {
-		if !wait {
-			return false
-		}
+	granted := x.front.fetchMemory.take(int64(want))
+	if granted == 0 && wait {
 		ctx, cancel := context.WithDeadline(ctx, x.until)
 		defer cancel()
-		if x.front.fetchMemory.Acquire(ctx, int64(bytes)) != nil {
-			return false
-		}
+		granted = x.front.fetchMemory.await(ctx, int64(want))
 	}
-	x.reserved += int64(bytes)
-	return true
+	x.reserved += granted
+	return int(granted)
 }
 
 // unreserve gives back what a read did not need. A first batch above the limit is not charged: it is one per fetch.
 func (x *fetch) unreserve(bytes int) {
 	if bytes > 0 {
-		x.front.fetchMemory.Release(int64(bytes))
+		x.front.fetchMemory.give(int64(bytes))
 		x.reserved -= int64(bytes)
 	}
 }
 
 // Release gives the memory of the answer back.
 func (x *fetch) Release() {
-	x.front.fetchMemory.Release(x.reserved)
+	x.front.fetchMemory.give(x.reserved)
 	x.reserved = 0
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/duolog/duolog/kraft/controller"
 	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/protocol/kafka"
@@ -40,7 +38,7 @@ type Front struct {
 	server *kafka.Server
 
 	producerIDs producerIDs
-	fetchMemory *semaphore.Weighted // bytes of Options.FetchMemoryBytes
+	fetchMemory *fetchMemory
 }
 
 // New makes a front on a node.
@@ -49,7 +47,7 @@ func New(node Node, o Options) (*Front, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	f := &Front{node: node, opts: o, log: o.Logger, fetchMemory: semaphore.NewWeighted(o.FetchMemoryBytes)}
+	f := &Front{node: node, opts: o, log: o.Logger, fetchMemory: newFetchMemory(o.FetchMemoryBytes)}
 	f.producerIDs.allocate = node.AllocateProducerIDs
 	table, err := kafka.NewTable(f.apis())
 	if err != nil {

@@ -36,7 +36,7 @@ type Options struct {
 
 	IdleTimeout  time.Duration // a connection that begins no frame for so long, and is owed no reply, is closed
 	FrameTimeout time.Duration // every 64 KiB of a begun frame must arrive within this time
-	WriteTimeout time.Duration // every 256 KiB of a reply must be taken within this time
+	WriteTimeout time.Duration // every 1 MiB of a reply must be taken within this time
 
 	Logger  *slog.Logger
 	Metrics *metrics.Registry // nil: counted, shown nowhere

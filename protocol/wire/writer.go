@@ -30,8 +30,8 @@ type queued struct {
 }
 
 const (
-	copyBytes  = 16 << 10  // pieces up to this size are gathered in the write buffer; larger ones are written from where they lie
-	writeBytes = 256 << 10 // at most so much per deadline
+	copyBytes  = 16 << 10 // pieces up to this size are gathered in the write buffer; larger ones are written from where they lie
+	writeBytes = 1 << 20  // at most so much per deadline
 )
 
 // Send queues a reply that is ready. It waits while the queue is over its bounds, at most until the writer finds that
