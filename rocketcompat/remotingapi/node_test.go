@@ -80,6 +80,7 @@ func (n *testNode) openShard(fs vfs.FS, log *slog.Logger) {
 		FS: fs, Dir: path.Join("data", "shards", strconv.Itoa(int(shard.ID))), UID: [16]byte(shard.UID), Replica: 1, Logger: log,
 	}
 	cfg.Bootstrap = append(cfg.Bootstrap, 1)
+	cfg.Options.Log.SegmentBytes = 64 << 20 // recovery looks through a whole segment
 	var err error
 	n.store, err = rocketcore.Open(cfg)
 	n.must(err)
