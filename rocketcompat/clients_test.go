@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/protocol/remoting"
 )
 
@@ -203,4 +205,32 @@ func TestConnectionsShown(t *testing.T) {
 	if _, ok := c.consumerConnections("nobody"); ok {
 		t.Error("a group without members was shown")
 	}
+}
+
+// The front itself forgets a client that falls silent on an open connection, and the others hear of it.
+func TestFrontForgetsSilentClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, err := New(Config{Cluster: &fakeCluster{new(image.Image)}, Options: DefaultOptions(), Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		silent, lively := &fakeSession{name: "silent"}, &fakeSession{name: "lively"}
+		say(f.clients, silent, beat("s@1", "g", remoting.Clustering, "T"))
+		for range 5 { // heartbeats come every thirty seconds
+			say(f.clients, lively, beat("l@1", "g", remoting.Clustering, "T"))
+			time.Sleep(30 * time.Second)
+		}
+		synctest.Wait()
+		if ids, err := f.Members(lively, "g"); err != nil || !slices.Equal(ids, []string{"l@1"}) {
+			t.Errorf("members are %q, %v", ids, err)
+		}
+		if lively.takeTold() != 2 { // of itself, and of the one that is gone
+			t.Error("the other member did not hear of it")
+		}
+		f.Gone(lively)
+		if _, err := f.Members(lively, "g"); err == nil {
+			t.Error("the group still has members")
+		}
+	})
 }
