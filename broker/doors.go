@@ -74,9 +74,11 @@ func (b *Broker) wireOptions(d *door, ports map[wire.Protocol]int) wire.Options 
 	}
 	if d.Protocol == Kafka {
 		o.Speaks = wire.Kafka
-		return o
+	} else {
+		o = remoting.ListenerOptions(o)
 	}
-	return remoting.ListenerOptions(o)
+	memory(b.opts.MemoryBytes).wire(&o, b.opts.MaxMessageBytes)
+	return o
 }
 
 // port is the bound port.

@@ -16,10 +16,12 @@ type fronts struct {
 
 // newFronts makes both fronts. They find everything else through node.
 func newFronts(b *Broker) (*fronts, error) {
-	kafka, err := kafkacompat.New(node{b}, kafkacompat.Options{
+	serving := kafkacompat.Options{
 		NoAutoCreate: b.opts.NoKafkaAutoCreate, Partitions: b.opts.Partitions, Topics: b.opts.topicDefaults(),
 		MaxMessageBytes: int32(b.opts.MaxMessageBytes), Logger: b.log, Metrics: b.metrics,
-	})
+	}
+	memory(b.opts.MemoryBytes).kafka(&serving)
+	kafka, err := kafkacompat.New(node{b}, serving)
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +34,9 @@ func newFronts(b *Broker) (*fronts, error) {
 	if err != nil {
 		return nil, err
 	}
-	serving := remoting.DefaultOptions()
-	serving.Logger = b.log
-	server, err := remoting.NewServer(remotingapi.New(rocket), serving)
+	connections := remoting.DefaultOptions()
+	connections.Logger = b.log
+	server, err := remoting.NewServer(remotingapi.New(rocket), connections)
 	if err != nil {
 		rocket.Close()
 		return nil, err

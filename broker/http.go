@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ const (
 	maxHTTPHeaderBytes = 16 << 10
 	httpTimeout        = 10 * time.Second
 	httpIdleTimeout    = time.Minute
+	profileTimeout     = 2 * time.Minute
 )
 
 // health is what /healthz and /readyz answer from.
@@ -93,8 +95,15 @@ func (b *Broker) serveHTTP() {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "duolog "+b.opts.Version+": /healthz /readyz /metrics")
 	})
+	write := httpTimeout
+	if b.opts.Profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		write = profileTimeout
+	}
 	s := &httpServer{server: &http.Server{
-		Handler: mux, ReadTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpIdleTimeout, MaxHeaderBytes: maxHTTPHeaderBytes,
+		Handler: mux, ReadTimeout: httpTimeout, WriteTimeout: write, IdleTimeout: httpIdleTimeout, MaxHeaderBytes: maxHTTPHeaderBytes,
 	}}
 	for _, d := range b.doors {
 		if d.Protocol != HTTP {

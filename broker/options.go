@@ -67,6 +67,11 @@ type Options struct {
 	DiskWatermark   int           // percent of the disk at which writes are refused. Default 95
 	MaxConnections  int           // per listener. Default 16384
 
+	// MemoryBytes is what the process may take. The bounds of what clients can make it hold follow from it, where it is
+	// small. Default 8 GiB.
+	MemoryBytes int64
+	Profiles    bool // serve /debug/pprof/ on HTTP listeners
+
 	DrainTimeout time.Duration // how long Close lets connections finish. Default 10 s
 	Version      string
 	Logger       *slog.Logger // default slog.Default
@@ -96,6 +101,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.SegmentBytes, 256<<20)
 	setDefault(&o.DiskWatermark, 95)
 	setDefault(&o.MaxConnections, 16<<10)
+	setDefault(&o.MemoryBytes, 8<<30)
 	setDefault(&o.DrainTimeout, 10*time.Second)
 	setDefault(&o.Version, "dev")
 	if o.Logger == nil {
@@ -109,8 +115,8 @@ func (o Options) validate() error {
 	if o.NodeID < 0 {
 		return fmt.Errorf("node.id is %d, it must not be negative", o.NodeID)
 	}
-	if int64(o.MaxMessageBytes)*2 > o.SegmentBytes {
-		return fmt.Errorf("message.max.bytes is %d, more than half of log.segment.bytes, %d", o.MaxMessageBytes, o.SegmentBytes)
+	if int64(o.commandBytes())*2 > o.SegmentBytes {
+		return fmt.Errorf("message.max.bytes is %d: log.segment.bytes, %d, must be more than twice as much", o.MaxMessageBytes, o.SegmentBytes)
 	}
 	if o.DiskWatermark < 1 || o.DiskWatermark > 100 {
 		return fmt.Errorf("log.disk.high.watermark is %d, it must lie in 1..100", o.DiskWatermark)

@@ -16,8 +16,8 @@ import (
 	"github.com/duolog/duolog/rocketcore/message"
 )
 
-// maxCommandBytes is the largest command of a shard's log; a produce request is cut into pieces of at most a batch.
-const maxCommandBytes = 32 << 20
+// commandBytes is the largest command of a shard's log: the largest batch with what stands around it.
+func (o Options) commandBytes() int { return o.MaxMessageBytes + 1<<20 }
 
 // shards are the replicas of shards that live on this node, kept in step with the image: a shard that the image gives to
 // this node is opened, the queues of its topics are opened in it, those of deleted topics are deleted.
@@ -156,7 +156,8 @@ const maxRetentionMs = (1<<63 - 1) / int64(time.Millisecond)
 func (b *Broker) storeOptions() rocketcore.Options {
 	o := rocketcore.Options{}
 	o.Log.SegmentBytes = b.opts.SegmentBytes
-	o.Log.CommandBytes = int(min(maxCommandBytes, b.opts.SegmentBytes/2))
+	o.Log.CommandBytes = b.opts.commandBytes()
+	memory(b.opts.MemoryBytes).store(&o)
 	if b.opts.AsyncFlush {
 		o.Log.Flush = raftlog.FlushAsync
 	}

@@ -290,7 +290,7 @@ func (c *config) check() error {
 		{"log.retention.ms", -1, 1<<63 - 1},
 		{"log.retention.bytes", -1, 1<<63 - 1},
 		{"log.segment.bytes", 1 << 20, 1 << 30},
-		{"message.max.bytes", 1 << 10, 64 << 20},
+		{"message.max.bytes", 1 << 10, 32 << 20},
 		{"log.disk.high.watermark", 1, 100},
 		{"max.connections", 16, 1 << 20},
 	}

@@ -38,7 +38,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := c.options()
+	o, err := c.options(1 << 30)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,21 +16,22 @@ import (
 const idleGOGC = 50
 
 // limitMemory makes the collector respect what the machine or the control group grants, unless the environment says
-// otherwise by GOMEMLIMIT or GOGC.
-func limitMemory(log *slog.Logger) {
+// otherwise by GOMEMLIMIT or GOGC, and returns how much the process may take.
+func limitMemory(log *slog.Logger) int64 {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(idleGOGC)
 	}
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return limit // GOMEMLIMIT
 	}
 	granted := grantedMemory(vfs.Disk{})
 	if granted == math.MaxInt64 {
-		return
+		return granted
 	}
 	limit := granted / 10 * 9
 	debug.SetMemoryLimit(limit)
 	log.Debug("memory limit set", "granted_bytes", granted, "limit_bytes", limit)
+	return limit
 }
 
 // grantedMemory is the smallest of the machine's memory and the control group's limit (version 2, then 1), or MaxInt64

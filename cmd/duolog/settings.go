@@ -51,6 +51,7 @@ var settings = []setting{
 		also: []alias{{name: "flushDiskType"}}},
 	{key: "log.disk.high.watermark", value: int64(95), help: "refuse writes when the data directory's disk is fuller than this, in percent"},
 	{key: "max.connections", value: int64(16384), help: "connections over all listeners"},
+	{key: "http.profile.enable", value: false, help: "serve CPU and memory profiles under /debug/pprof/ of the HTTP listener"},
 	{key: "log.level", value: "info", help: "debug, info, warn or error"},
 	{key: "log.format", value: "text", help: "text or json"},
 }

@@ -35,15 +35,15 @@ Every setting is a flag here, a key in the file that --config names, and a varia
 			if err != nil {
 				return err
 			}
-			options, err := c.options()
+			logger := c.logger(cmd.ErrOrStderr())
+			for _, note := range c.notes {
+				logger.Info(note)
+			}
+			options, err := c.options(limitMemory(logger))
 			if err != nil {
 				return err
 			}
-			options.Logger = c.logger(cmd.ErrOrStderr())
-			for _, note := range c.notes {
-				options.Logger.Info(note)
-			}
-			limitMemory(options.Logger)
+			options.Logger = logger
 			return serve(cmd.Context(), options, began, cmd.OutOrStdout())
 		},
 	}
@@ -109,8 +109,8 @@ func speaks(p broker.Protocol) string {
 	return string(p)
 }
 
-// options turns settings into what package broker understands.
-func (c *config) options() (broker.Options, error) {
+// options turns settings into what package broker understands. memory is what the process may take, in bytes.
+func (c *config) options(memory int64) (broker.Options, error) {
 	listeners, err := parseListeners(c.GetString("listeners"), c.GetString("advertised.listeners"), c.GetString("listener.security.protocol.map"))
 	if err != nil {
 		return broker.Options{}, err
@@ -137,6 +137,8 @@ func (c *config) options() (broker.Options, error) {
 		AsyncFlush:           flush == "async" || flush == "ASYNC_FLUSH",
 		DiskWatermark:        int(c.GetInt64("log.disk.high.watermark")),
 		MaxConnections:       int(c.GetInt64("max.connections")),
+		Profiles:             c.GetBool("http.profile.enable"),
+		MemoryBytes:          memory,
 		DrainTimeout:         10 * time.Second,
 		Version:              version,
 	}, nil
