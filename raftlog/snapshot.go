@@ -19,6 +19,7 @@ import (
 
 	"github.com/duolog/duolog/internal/vfs"
 	"github.com/duolog/duolog/raftlog/internal/checkpoint"
+	"github.com/duolog/duolog/raftlog/internal/crc32c"
 	"github.com/duolog/duolog/raftlog/internal/segment"
 )
 
@@ -29,7 +30,7 @@ import (
 
 // manifest is what raft's snapshot message carries.
 type manifest struct {
-	ID         string // of this offer, so that an interrupted pull can go on
+	ID         string // whose files, of which entry: as long as the whole manifest is the same, an interrupted pull can go on
 	Checkpoint []byte // see checkpoint.Snapshot.Manifest
 	Files      []snapshotFile
 }
@@ -297,7 +298,8 @@ func (l *Log) pull(from Fetcher, leader ReplicaID, snap *raftpb.Snapshot) (*prep
 		generation: l.files.Load().generation + 1, index: snap.GetMetadata().GetIndex(), term: snap.GetMetadata().GetTerm(),
 	}
 	dir := l.generationDir(p.generation)
-	if err := l.beginPull(dir, m.ID); err != nil {
+	// An offer may come again with fewer segments, after a compaction: what was pulled then must not stay.
+	if err := l.beginPull(dir, fmt.Sprintf("%s-%08x", m.ID, crc32c.Sum(snap.Data))); err != nil {
 		return nil, err
 	}
 	throttle := newThrottle(l.opt.SnapshotBytesPerSecond)
