@@ -32,7 +32,8 @@ type applier struct {
 
 	mu    sync.Mutex
 	queue []*applyWork
-	done  bool
+	done  bool // shall end
+	ended bool // takes no works any more
 	wake  chan struct{}
 
 	// Owned by the goroutine in run.
@@ -71,8 +72,15 @@ func newApplier(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) *ap
 func (a *applier) put(w *applyWork) {
 	a.busy.Add(1)
 	a.mu.Lock()
-	a.queue = append(a.queue, w)
+	ended := a.ended
+	if !ended {
+		a.queue = append(a.queue, w)
+	}
 	a.mu.Unlock()
+	if ended {
+		a.abandon([]*applyWork{w})
+		return
+	}
 	a.signal()
 }
 
@@ -100,7 +108,7 @@ func (a *applier) run() {
 		a.queue = nil
 		a.mu.Unlock()
 		if done {
-			a.abandon(works)
+			a.end(works)
 			return
 		}
 		for i, w := range works {
@@ -108,7 +116,7 @@ func (a *applier) run() {
 			a.busy.Add(-1)
 			if err != nil {
 				a.l.fail(err)
-				a.abandon(works[i:])
+				a.end(works[i:])
 				return
 			}
 		}
@@ -119,6 +127,15 @@ func (a *applier) run() {
 			<-a.wake
 		}
 	}
+}
+
+// end abandons works that were taken, those that are queued, and all that will come.
+func (a *applier) end(works []*applyWork) {
+	a.mu.Lock()
+	works = append(works, a.queue...)
+	a.queue, a.ended = nil, true
+	a.mu.Unlock()
+	a.abandon(works)
 }
 
 // abandon answers those who wait for entries that will not be applied here.

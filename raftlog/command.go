@@ -48,6 +48,7 @@ func putCommandHeader(b []byte, c *Command) []byte {
 // bundle is the commands that travel in one entry, and who waits for them.
 type bundle struct {
 	term    uint64 // of the entry; set when raft has placed it
+	serial  uint64 // in the order of proposing
 	tickets []*Ticket
 	own     bool // a command of the log itself: nobody waits
 	payload payload

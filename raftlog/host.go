@@ -1,8 +1,11 @@
 package raftlog
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -31,6 +34,9 @@ type host struct {
 	placing  map[uint64]*bundle // by ticket number: proposed, not yet seen in a Ready
 	serial   uint64             // last ticket number
 	waiting  map[uint64][]*bundle
+	again    []*bundle             // definitely not stored, to be proposed again before anything else
+	swept    uint64                // term of the newest entry handed to the applier
+	life     uint64                // random: tells this host's marks in the log and in messages from those of earlier lives
 	pending  map[entryKey]*payload // large entries of this leader, until they are handed to the applier
 	inFlight int                   // append works at the writer that carry entries, hard state or responses
 	appendAt time.Time             // when the oldest of them was handed over
@@ -42,13 +48,15 @@ type host struct {
 	own      []*bundle               // commands of the log itself, to be proposed
 	transfer bool                    // a transfer of leadership is under way
 	changes  map[uint64]chan<- error // who waits for a membership change, by serial
+	proposed uint64                  // the change that no Ready has shown yet; 0: none
 	snapping map[uint64]int          // ticks that a member has been waiting for a snapshot
 }
 
 func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host, error) {
 	h := &host{
 		l: l, placing: map[uint64]*bundle{}, waiting: map[uint64][]*bundle{}, pending: map[entryKey]*payload{},
-		clock: newClock(l.opt.Now, l.opt.MaxClockStep, newest.Time),
+		changes: map[uint64]chan<- error{},
+		clock:   newClock(l.opt.Now, l.opt.MaxClockStep, newest.Time), swept: newest.Term, life: rand.Uint64(),
 	}
 	h.clock.members(conf.Voters)
 	segs := l.seg().Segments()
@@ -184,8 +192,11 @@ func (h *host) stepPeer(m *raftpb.Message) {
 // lastIndex is the last entry the library knows of, written or on its way to the writer.
 func (h *host) lastIndex() uint64 { return max(h.l.seg().Last(), h.l.writer.handed.Load()) }
 
-// propose places as many proposals as one round takes, if this replica leads and no append is in flight.
+// propose places as many proposals as one round takes, if this replica leads and no append is in flight. It waits for the
+// first entry of the leader's own term to be applied: until then commands from an earlier leadership of this replica may
+// turn out not to be stored, and these go first.
 func (h *host) propose() {
+	h.takeAgain()
 	if h.inFlight > 0 || h.l.applier.busy.Load() > 0 {
 		return
 	}
@@ -199,7 +210,7 @@ func (h *host) propose() {
 		h.refuseAll()
 		return
 	}
-	if h.transfer || h.l.applier.behind() {
+	if h.transfer || !h.serving() || h.l.applier.behind() {
 		return
 	}
 	now, _ := h.clock.read()
@@ -208,6 +219,7 @@ func (h *host) propose() {
 	entries := make([]*raftpb.Entry, len(bundles))
 	for i, b := range bundles {
 		h.serial++
+		b.serial = h.serial
 		h.placing[h.serial] = b
 		entries[i] = &raftpb.Entry{Data: binary.LittleEndian.AppendUint64(nil, h.serial)}
 	}
@@ -259,13 +271,62 @@ func (h *host) answerAll(tickets []*Ticket, err error) {
 	}
 }
 
-// notStored takes back the commands of entries that other entries have superseded. A leader proposes them again.
-func (h *host) notStored(b *bundle) {
-	if h.role == raft.StateLeader {
-		h.backlog = append(b.tickets[:len(b.tickets):len(b.tickets)], h.backlog...)
+// takeAgain puts commands that were not stored before all others, in their old order. If this replica does not lead, it
+// answers them.
+func (h *host) takeAgain() {
+	if len(h.again) == 0 {
 		return
 	}
-	h.answerAll(b.tickets, &NotLeaderError{Leader: ReplicaID(h.leader)})
+	slices.SortFunc(h.again, func(a, b *bundle) int { return cmp.Compare(a.serial, b.serial) })
+	var tickets []*Ticket
+	for _, b := range h.again {
+		tickets = append(tickets, b.tickets...)
+	}
+	h.again = nil
+	if h.role == raft.StateLeader {
+		h.backlog = append(tickets, h.backlog...)
+		return
+	}
+	h.answerAll(tickets, &NotLeaderError{Leader: ReplicaID(h.leader)})
+}
+
+// settle takes bundles out of waiting whose fate the commit of entry (index, term) decides, and returns the one that this
+// entry is, if any. Terms never fall along a log: what was placed at or behind index in a lower term is not stored.
+func (h *host) settle(index, term uint64) (stored *bundle) {
+	for _, b := range h.waiting[index] {
+		if b.term == term {
+			stored = b
+		} else {
+			h.notStored(index, b)
+		}
+	}
+	delete(h.waiting, index)
+	if term == h.swept {
+		return stored
+	}
+	h.swept = term
+	for i, list := range h.waiting {
+		if i < index {
+			continue
+		}
+		kept := list[:0]
+		for _, b := range list {
+			if b.term < term {
+				h.notStored(i, b)
+			} else {
+				kept = append(kept, b)
+			}
+		}
+		if h.waiting[i] = kept; len(kept) == 0 {
+			delete(h.waiting, i)
+		}
+	}
+	return stored
+}
+
+func (h *host) notStored(index uint64, b *bundle) {
+	delete(h.pending, entryKey{index, b.term})
+	h.again = append(h.again, b)
 }
 
 // end resolves everything that is still open.
@@ -275,6 +336,9 @@ func (h *host) end() {
 		err = ErrClosed
 	}
 	queued := h.l.inbox.close(err)
+	for _, b := range h.again {
+		h.answerAll(b.tickets, err)
+	}
 	h.answerAll(append(h.backlog, queued...), err)
 	unknown := fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	for _, b := range h.placing {

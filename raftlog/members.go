@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -54,19 +55,47 @@ func (h *host) proposeChange(kind raftpb.ConfChangeType, id uint64, done chan<- 
 		return &NotLeaderError{Leader: ReplicaID(h.leader)}
 	}
 	h.serial++
-	mark := binary.LittleEndian.AppendUint64(nil, uint64(h.l.cfg.Replica))
-	mark = binary.LittleEndian.AppendUint64(mark, h.serial)
 	change := &raftpb.ConfChangeV2{
-		Changes: []*raftpb.ConfChangeSingle{{Type: kind.Enum(), NodeId: &id}}, Context: mark,
+		Changes: []*raftpb.ConfChangeSingle{{Type: kind.Enum(), NodeId: &id}}, Context: h.changeMark(h.serial),
 	}
 	if err := h.rn.ProposeConfChange(change); err != nil {
 		return fmt.Errorf("%w: %w", ErrMembership, err)
 	}
-	if h.changes == nil {
-		h.changes = map[uint64]chan<- error{}
-	}
 	h.changes[h.serial] = done
+	h.proposed = h.serial
 	return nil
+}
+
+// checkChange answers the change that was just proposed if the library has put an empty entry in its place: it does so
+// while an earlier one is not applied.
+func (h *host) checkChange(entries []*raftpb.Entry) {
+	if h.proposed == 0 {
+		return
+	}
+	mark := h.changeMark(h.proposed)
+	placed := slices.ContainsFunc(entries, func(e *raftpb.Entry) bool {
+		return e.GetType() == raftpb.EntryConfChangeV2 && bytes.Contains(e.Data, mark)
+	})
+	if done, ok := h.changes[h.proposed]; ok && !placed {
+		delete(h.changes, h.proposed)
+		done <- fmt.Errorf("%w: an earlier one is not applied yet", ErrMembership)
+	}
+	h.proposed = 0
+}
+
+// changeMark names a change that was proposed in this life of this replica.
+func (h *host) changeMark(serial uint64) []byte {
+	mark := binary.LittleEndian.AppendUint64(nil, uint64(h.l.cfg.Replica))
+	mark = binary.LittleEndian.AppendUint64(mark, h.life)
+	return binary.LittleEndian.AppendUint64(mark, serial)
+}
+
+// forgetChanges answers those who wait for a change: without leadership nobody here can tell what becomes of it.
+func (h *host) forgetChanges() {
+	for serial, done := range h.changes {
+		done <- ErrUnknownOutcome
+		delete(h.changes, serial)
+	}
 }
 
 // changeMembers applies a committed change. The library changes its configuration on the host goroutine; the machine
@@ -129,10 +158,8 @@ func (h *host) applyChange(change *raftpb.ConfChangeV2, refused error) *raftpb.C
 		h.publish(conf)
 		h.l.logger.Info("membership", "voters", conf.Voters, "learners", conf.Learners)
 	}
-	mark := change.Context
-	if len(mark) == 16 && binary.LittleEndian.Uint64(mark) == uint64(h.l.cfg.Replica) {
-		serial := binary.LittleEndian.Uint64(mark[8:])
-		if done, ok := h.changes[serial]; ok {
+	for serial, done := range h.changes {
+		if bytes.Equal(change.Context, h.changeMark(serial)) {
 			delete(h.changes, serial)
 			done <- refused
 		}

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"sync"
@@ -41,12 +42,18 @@ func (q *readQueue) ask() {
 	q.asked, q.next = q.next, nil
 	q.age = 0
 	q.serial++
-	q.h.rn.ReadIndex(binary.LittleEndian.AppendUint64(nil, q.serial))
+	q.h.rn.ReadIndex(q.mark())
+}
+
+// mark names the question that is on its way. Answers to questions of an earlier life of this replica may still arrive:
+// their index is too old.
+func (q *readQueue) mark() []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, q.h.life), q.serial)
 }
 
 func (q *readQueue) states(states []raft.ReadState) {
 	for _, s := range states {
-		if len(s.RequestCtx) != 8 || binary.LittleEndian.Uint64(s.RequestCtx) != q.serial {
+		if !bytes.Equal(s.RequestCtx, q.mark()) {
 			continue
 		}
 		for _, c := range q.asked {

@@ -14,6 +14,7 @@ import (
 // ready performs one Ready: fill in payloads, then hand every message to whom it is for.
 func (h *host) ready(rd raft.Ready) {
 	h.fill(rd.Entries)
+	h.checkChange(rd.Entries)
 	if rd.SoftState != nil {
 		h.leadership(rd.SoftState)
 	}
@@ -68,6 +69,9 @@ func (h *host) leadership(s *raft.SoftState) {
 	h.l.logger.Log(h.l.ctx, level, "leadership", "role", s.RaftState.String(), "leader", s.Lead)
 	if s.RaftState != h.role {
 		h.transfer = false
+	}
+	if s.RaftState != raft.StateLeader {
+		h.forgetChanges()
 	}
 	h.role, h.leader = s.RaftState, s.Lead
 }
@@ -139,17 +143,7 @@ func (h *host) toApplier(m *raftpb.Message) {
 		} else {
 			c.payload = payload{prefix: e.Data}
 		}
-		if list, ok := h.waiting[key.index]; ok {
-			delete(h.waiting, key.index)
-			for _, b := range list {
-				if b.term == key.term {
-					c.bundle = b
-				} else {
-					delete(h.pending, entryKey{key.index, b.term})
-					h.notStored(b)
-				}
-			}
-		}
+		c.bundle = h.settle(key.index, key.term)
 		w.entries[i] = c
 	}
 	h.l.applier.put(w)
