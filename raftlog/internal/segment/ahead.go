@@ -50,19 +50,27 @@ func (a *ahead) claim(to int64) {
 	a.zeroed = max(a.zeroed, to)
 }
 
+// due says whether next would return something.
+func (a *ahead) due(end, distance int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.isDue(end, distance)
+}
+
+// isDue needs mu.
+func (a *ahead) isDue(end, distance int64) bool {
+	return a.busy == 0 && (a.filling || a.zeroed-end <= distance/2) && a.zeroed < min(a.seg.size, end+distance)
+}
+
 // next returns what is to be zeroed next so that distance bytes ahead of end are. It begins when less than half of them
 // are left. The caller writes the zeros and then calls wrote.
 func (a *ahead) next(end, distance int64) (zeros, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy != 0 || !a.filling && a.zeroed-end > distance/2 {
+	if !a.isDue(end, distance) {
 		return zeros{}, false
 	}
 	target := min(a.seg.size, end+distance)
-	if a.zeroed >= target {
-		a.filling = false
-		return zeros{}, false
-	}
 	a.busy = min(target, a.zeroed+zeroChunkBytes)
 	a.filling = a.busy < target
 	return zeros{a.seg, a.zeroed, a.busy, !a.filling}, true

@@ -1,12 +1,15 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
 	"path"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/duolog/duolog/internal/vfs"
 )
@@ -24,82 +27,103 @@ var shapes = []struct {
 
 const benchSegmentBytes = 256 << 20
 
-// BenchmarkAppendSync is Append and Sync of one round into recycled segments. BenchmarkBare is the same bytes with the
-// same system calls and nothing else: the ratio of both is what the log costs.
+// BenchmarkAppendSync is Append and Sync of one round, next to the same bytes with the same system calls and nothing else.
+// Both take turns, so that what else the machine does hits both, and medians are compared. Recycled files are the rule;
+// fresh ones, with and without zeros ahead, are a log's first segments.
 func BenchmarkAppendSync(b *testing.B) {
 	for _, shape := range shapes {
-		b.Run(shape.name, func(b *testing.B) {
-			l := benchLog(b)
-			payload := make([]byte, shape.bytes)
-			crc := crc32.Checksum(payload, castagnoli)
-			es := make([]Entry, shape.entries)
-			b.SetBytes(int64(shape.entries * shape.bytes))
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				last := l.Last()
-				for i := range es {
-					es[i] = Entry{Index: last + 1 + uint64(i), Term: 1, Payload: [][]byte{payload}, CRC: crc, HasCRC: true}
-				}
-				if err := l.Append(nil, es); err != nil {
-					b.Fatal(err)
-				}
-				if err := l.Sync(); err != nil {
-					b.Fatal(err)
-				}
-				recycle(b, l)
-			}
-		})
+		b.Run("recycled/"+shape.name, func(b *testing.B) { besideBare(b, benchLog(b, 2, 0), shape.entries, shape.bytes) })
 	}
-}
-
-func BenchmarkBare(b *testing.B) {
 	for _, shape := range shapes {
-		b.Run(shape.name, func(b *testing.B) {
-			name := path.Join(b.TempDir(), "file")
-			writtenThrough(b, name)
-			file, err := vfs.Disk{}.OpenReadWrite(name)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer file.Close()
-			payload := make([]byte, shape.bytes)
-			head := make([]byte, frameBytes)
-			var bufs [][]byte
-			for range shape.entries {
-				bufs = append(bufs, head, payload)
-			}
-			size := int64(shape.entries * (shape.bytes + frameBytes))
-			off := int64(headerBytes)
-			b.SetBytes(int64(shape.entries * shape.bytes))
-			b.ResetTimer()
-			for range b.N {
-				if off+size > benchSegmentBytes {
-					off = headerBytes
-				}
-				if _, err := file.WriteVAt(bufs, off); err != nil {
-					b.Fatal(err)
-				}
-				if err := file.SyncData(); err != nil {
-					b.Fatal(err)
-				}
-				off += size
-			}
-		})
+		b.Run("fresh/"+shape.name, func(b *testing.B) { besideBare(b, benchLog(b, 0, -1), shape.entries, shape.bytes) })
+		b.Run("fresh-zeroed/"+shape.name, func(b *testing.B) { besideBare(b, benchLog(b, 0, 0), shape.entries, shape.bytes) })
 	}
 }
 
-// benchLog makes a log with recycled files.
-func benchLog(b *testing.B) *Log {
+func besideBare(b *testing.B, l *Log, entries, bytes int) {
+	payload := make([]byte, bytes)
+	bare := newBareLoop(b, entries, payload)
+	pieces := [][]byte{payload}
+	crc := crc32.Checksum(payload, castagnoli)
+	es := make([]Entry, entries)
+	round := func() error {
+		last := l.Last()
+		for i := range es {
+			es[i] = Entry{Index: last + 1 + uint64(i), Term: 1, Payload: pieces, CRC: crc, HasCRC: true}
+		}
+		return errors.Join(l.Append(nil, es), l.Sync())
+	}
+	var ours, theirs []time.Duration
+	b.SetBytes(int64(entries * bytes))
+	for n := 0; b.Loop(); n++ {
+		if n%2 == 0 {
+			ours = append(ours, timed(b, round))
+			theirs = append(theirs, timed(b, bare.round))
+		} else {
+			theirs = append(theirs, timed(b, bare.round))
+			ours = append(ours, timed(b, round))
+		}
+		recycle(b, l)
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	mine, base := ours[len(ours)/2], theirs[len(theirs)/2]
+	b.ReportMetric(float64(mine.Microseconds()), "log-µs")
+	b.ReportMetric(float64(base.Microseconds()), "bare-µs")
+	b.ReportMetric(100*float64(base)/float64(mine), "%of-bare")
+}
+
+func timed(b *testing.B, fn func() error) time.Duration {
+	start := time.Now()
+	if err := fn(); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// bareLoop writes and syncs rounds into a recycled file.
+type bareLoop struct {
+	file      vfs.File
+	bufs      [][]byte
+	off, size int64
+}
+
+func newBareLoop(b *testing.B, entries int, payload []byte) *bareLoop {
+	name := path.Join(b.TempDir(), "file")
+	writtenThrough(b, name)
+	file, err := vfs.Disk{}.OpenReadWrite(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { file.Close() })
+	loop := &bareLoop{file: file, off: headerBytes, size: int64(entries) * (int64(len(payload)) + frameBytes)}
+	head := make([]byte, frameBytes)
+	for range entries {
+		loop.bufs = append(loop.bufs, head, payload)
+	}
+	return loop
+}
+
+func (l *bareLoop) round() error {
+	if l.off+l.size > benchSegmentBytes {
+		l.off = headerBytes
+	}
+	_, err := l.file.WriteVAt(l.bufs, l.off)
+	l.off += l.size
+	return errors.Join(err, l.file.SyncData())
+}
+
+// benchLog makes a log with so many recycled files.
+func benchLog(b *testing.B, recycled int, zeroAhead int64) *Log {
 	dir := path.Join(b.TempDir(), "log")
 	if err := (vfs.Disk{}).MkdirAll(dir); err != nil {
 		b.Fatal(err)
 	}
-	for i := range 2 {
+	for i := range recycled {
 		writtenThrough(b, path.Join(dir, fmt.Sprintf("%d%s", i, spareSuffix)))
 	}
 	l, err := Create(Options{
-		FS: vfs.Disk{}, Dir: dir, UID: testUID, SegmentBytes: benchSegmentBytes, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		FS: vfs.Disk{}, Dir: dir, UID: testUID, SegmentBytes: benchSegmentBytes, ZeroAhead: zeroAhead, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, 1, 1, HardState{})
 	if err != nil {
 		b.Fatal(err)
@@ -137,35 +161,6 @@ func recycle(b *testing.B, l *Log) {
 	l.SetCommit(l.Durable())
 	if err := l.Compact(l.Durable()); err != nil {
 		b.Fatal(err)
-	}
-}
-
-// BenchmarkFreshFile is AppendSync into files that were never written, with and without zeros ahead.
-func BenchmarkFreshFile(b *testing.B) {
-	for _, ahead := range []int64{-1, 4 << 20, 16 << 20} {
-		for _, shape := range shapes {
-			b.Run(fmt.Sprintf("ahead=%d/%s", ahead>>20, shape.name), func(b *testing.B) {
-				l, err := Create(Options{
-					FS: vfs.Disk{}, Dir: path.Join(b.TempDir(), "log"), UID: testUID, SegmentBytes: benchSegmentBytes, ZeroAhead: ahead,
-					Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-				}, 1, 1, HardState{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer l.Abandon()
-				payload := make([]byte, shape.bytes)
-				b.SetBytes(int64(shape.entries * shape.bytes))
-				b.ResetTimer()
-				for range b.N {
-					if err := l.Append(nil, benchRound(l.Last(), shape.entries, payload)); err != nil {
-						b.Fatal(err)
-					}
-					if err := l.Sync(); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
 	}
 }
 

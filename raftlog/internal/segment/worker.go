@@ -48,13 +48,15 @@ func (l *Log) start() {
 	}()
 }
 
-// poke lets the worker look for work. The caller holds no lock but writeMu.
+// poke lets the worker look for work, if there is some. The caller holds no lock but writeMu.
 func (w *worker) poke(l *Log) {
-	if l.o.Foreground {
+	switch {
+	case !l.due():
+	case l.o.Foreground:
 		l.doJobs()
-		return
+	default:
+		w.signal()
 	}
-	w.signal()
 }
 
 // signal is poke for callers that hold locks, or only read: with Options.Foreground the work waits for the next append.
@@ -104,6 +106,20 @@ func (l *Log) doJob() bool {
 	return job != nil
 }
 
+// due says whether there may be a job. It costs less than to wake the worker for nothing after every append.
+func (l *Log) due() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	seg := l.tail.seg
+	return len(l.sidecars) > 0 || l.worker.ahead.due(seg.end, l.o.ZeroAhead) || l.wantsSpare()
+}
+
+// wantsSpare needs mu.
+func (l *Log) wantsSpare() bool {
+	seg := l.tail.seg
+	return l.o.Spare > 0 && seg.end > seg.size/2 && l.worker.prepared != seg.head.sequence && l.spares.count() == 0
+}
+
 // nextJob decides what is to be done, nil for nothing. What it returns must be called before jobMu is given up.
 func (l *Log) nextJob() func() {
 	w := &l.worker
@@ -124,7 +140,7 @@ func (l *Log) nextJob() func() {
 	if z, ok := w.ahead.next(seg.end, l.o.ZeroAhead); ok {
 		return func() { l.writeZeros(z) }
 	}
-	if l.o.Spare > 0 && seg.end > seg.size/2 && l.spares.count() == 0 && w.prepared != seg.head.sequence {
+	if l.wantsSpare() {
 		w.prepared = seg.head.sequence
 		return l.prepareSpare
 	}
