@@ -19,14 +19,14 @@ func measureKafka(ctx context.Context, s settings) error {
 	for _, size := range []int{1000, 100} {
 		err := withNode(ctx, s, func(n *node.Node) error {
 			stop := until(s.duration)
-			l, err := measured(n, func() (load, error) {
+			l, err := s.measured(ctx, n, fmt.Sprintf("kafka-produce-%d", size), func() (load, error) {
 				return produce(ctx, n, "bench", 4, size, func(int64) bool { return stop() })
 			})
 			if err != nil {
 				return err
 			}
 			l.print(fmt.Sprintf("franz-go produces %d B, acks=all, 4 queues", size))
-			l, err = measured(n, func() (load, error) { return consume(ctx, n, "bench", l.records) })
+			l, err = s.measured(ctx, n, fmt.Sprintf("kafka-consume-%d", size), func() (load, error) { return consume(ctx, n, "bench", l.records) })
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func measureQueues(ctx context.Context, s settings) error {
 	for i, queues := range []int{10, 10_000} {
 		err := withNode(ctx, s, func(n *node.Node) error {
 			stop := until(s.duration)
-			l, err := measured(n, func() (load, error) {
+			l, err := s.measured(ctx, n, fmt.Sprintf("queues-%d", queues), func() (load, error) {
 				return produce(ctx, n, "bench", queues, 1000, func(int64) bool { return stop() })
 			})
 			if err != nil {

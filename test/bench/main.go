@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/rocketmq-client-go/v2/rlog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/duolog/duolog/test/node"
 )
@@ -24,6 +29,7 @@ type settings struct {
 	logGiB   float64
 	only     string
 	args     string
+	profile  string
 }
 
 func main() {
@@ -35,6 +41,7 @@ func main() {
 	flag.Float64Var(&s.logGiB, "log-gib", 1, "size of the log for the restart, in GiB")
 	flag.StringVar(&s.only, "only", "", "run only the measurements whose names begin so, comma separated: start, kafka, rocketmq, queues, restart")
 	flag.StringVar(&s.args, "args", "", "further flags for the node, blank separated")
+	flag.StringVar(&s.profile, "profile", "", "directory for a CPU profile of the node under each load")
 	flag.Parse()
 	rlog.SetLogLevel("fatal") // the RocketMQ client tells its life at length
 	if err := run(context.Background(), s); err != nil {
@@ -79,7 +86,7 @@ func withNode(ctx context.Context, s settings, f func(n *node.Node) error) error
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory that stays does no harm
-	n, err := start(ctx, node.Options{Binary: s.binary, DataDir: dir, Args: append([]string{"--log-level=warn"}, strings.Fields(s.args)...)})
+	n, err := start(ctx, s.node(dir))
 	if err != nil {
 		return err
 	}
@@ -88,6 +95,15 @@ func withNode(ctx context.Context, s settings, f func(n *node.Node) error) error
 		return fmt.Errorf("%w\nthe node's log:\n%s", err, n.Log())
 	}
 	return n.Stop()
+}
+
+// node are the options of a node with its data in dir.
+func (s settings) node(dir string) node.Options {
+	args := append([]string{"--log-level=warn"}, strings.Fields(s.args)...)
+	if s.profile != "" {
+		args = append(args, "--http-profile-enable")
+	}
+	return node.Options{Binary: s.binary, DataDir: dir, Args: args}
 }
 
 func start(ctx context.Context, o node.Options) (*node.Node, error) {
@@ -121,11 +137,15 @@ func (l load) print(what string) {
 	row(what, fmt.Sprintf("%.0f records/s", l.perSecond()), remark)
 }
 
-// measured runs a load for a while and adds time and cost to what it did.
-func measured(n *node.Node, f func() (load, error)) (load, error) {
+// measured runs a load for a while and adds time and cost to what it did. name is that of the profile, if one is wanted.
+func (s settings) measured(ctx context.Context, n *node.Node, name string, f func() (load, error)) (load, error) {
 	before, err := n.CPU()
 	if err != nil {
 		return load{}, err
+	}
+	var profiling errgroup.Group
+	if s.profile != "" {
+		profiling.Go(func() error { return s.saveProfile(ctx, n, name) })
 	}
 	began := time.Now()
 	l, err := f()
@@ -134,6 +154,35 @@ func measured(n *node.Node, f func() (load, error)) (load, error) {
 	}
 	l.took = time.Since(began)
 	after, err := n.CPU()
+	if err != nil {
+		return load{}, err
+	}
 	l.cpu = after - before
-	return l, err
+	return l, profiling.Wait()
+}
+
+// saveProfile asks the node for a CPU profile of the load's middle.
+func (s settings) saveProfile(ctx context.Context, n *node.Node, name string) error {
+	seconds := max(1, int(s.duration.Seconds())-1)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", n.HTTP, seconds), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // only read
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the node gives no profile: %s", response.Status)
+	}
+	if err := os.MkdirAll(s.profile, 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(s.profile, name+".pprof"))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, response.Body)
+	return errors.Join(err, file.Close())
 }

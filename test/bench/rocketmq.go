@@ -35,7 +35,7 @@ func measureRocketMQ(ctx context.Context, s settings) error {
 		if _, err := p.SendSync(ctx, primitive.NewMessage("bench", make([]byte, rocketBytes))); err != nil {
 			return fmt.Errorf("the first message: %w", err)
 		}
-		l, err := measured(n, func() (load, error) { return sendAll(ctx, p, until(s.duration)) })
+		l, err := s.measured(ctx, n, "rocketmq-send", func() (load, error) { return sendAll(ctx, p, until(s.duration)) })
 		if err != nil {
 			return err
 		}

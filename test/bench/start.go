@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/duolog/duolog/test/node"
@@ -17,17 +16,21 @@ const idle = 3 * time.Second
 // measureStarts starts empty nodes, and looks at what one that does nothing takes.
 func measureStarts(ctx context.Context, s settings) error {
 	var took []time.Duration
+	var cpu time.Duration
 	for range s.starts {
 		if err := withNode(ctx, s, func(n *node.Node) error {
 			took = append(took, n.Ready)
-			return nil
+			used, err := n.CPU()
+			cpu += used
+			return err
 		}); err != nil {
 			return err
 		}
 	}
 	slices.Sort(took)
 	row("empty start until ready, median", fmt.Sprintf("%d ms", took[len(took)/2].Milliseconds()),
-		fmt.Sprintf("of %d, slowest %d ms; target 200 ms", len(took), took[len(took)-1].Milliseconds()))
+		fmt.Sprintf("of %d, slowest %d ms; target 200 ms; CPU until ready %d ms", len(took), took[len(took)-1].Milliseconds(),
+			cpu.Milliseconds()/int64(len(took))))
 	return withNode(ctx, s, func(n *node.Node) error {
 		before, err := n.CPU()
 		if err != nil {
@@ -52,12 +55,12 @@ func measureRestart(ctx context.Context, s settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory that stays does no harm
-	n, err := start(ctx, node.Options{Binary: s.binary, DataDir: dir, Args: append([]string{"--log-level=warn"}, strings.Fields(s.args)...)})
+	n, err := start(ctx, s.node(dir))
 	if err != nil {
 		return err
 	}
 	want := int64(s.logGiB * (1 << 30))
-	l, err := measured(n, func() (load, error) {
+	l, err := s.measured(ctx, n, "fill", func() (load, error) {
 		return produce(ctx, n, "fill", 16, 1<<10, func(sent int64) bool { return sent >= want })
 	})
 	if err != nil {
@@ -72,7 +75,12 @@ func measureRestart(ctx context.Context, s settings) error {
 		if n, err = start(ctx, n.Again()); err != nil {
 			return err
 		}
-		row(fmt.Sprintf("restart with %.1f GiB of log %s", s.logGiB, how), fmt.Sprintf("%d ms", n.Ready.Milliseconds()), "target 2,000 ms")
+		cpu, err := n.CPU()
+		if err != nil {
+			return err
+		}
+		row(fmt.Sprintf("restart with %.1f GiB of log %s", s.logGiB, how), fmt.Sprintf("%d ms", n.Ready.Milliseconds()),
+			fmt.Sprintf("target 2,000 ms; CPU until ready %d ms", cpu.Milliseconds()))
 		if err := n.Stop(); err != nil {
 			return err
 		}
