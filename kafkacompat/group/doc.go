@@ -18,6 +18,12 @@
 //		effects = m.Tick(at)
 //	}
 //
+// A [Host] gives the machine a clock, a store (a [Keeper]: the shard) and goroutines that wait for both:
+//
+//	h, err := group.Open(group.Config{Keeper: shard, Topic: names, Logger: log})
+//	joined, ok := h.Join(&group.Join{…}).Wait(ctx, quit)
+//	defer h.Close()
+//
 // Answers wait for the disk, state does not: an answer leaves when everything is durable that was decided about its group
 // before. If something can't be stored, the machine is thrown away and made anew from what is stored ([Machine.Load]), so
 // nothing ever has to be undone. A generation is stored before any member hears its number; so a rebalance that a crash

@@ -104,7 +104,7 @@ func (g *group) enter(s State) {
 	g.previous, g.state, g.since = g.state, s, g.m.now.UnixMilli()
 }
 
-func (g *group) note(text string) { g.m.out.Notes = append(g.m.out.Notes, Note{g.name, text}) }
+func (g *group) note(text string) { g.m.out.Notes = append(g.m.out.Notes, Note{g.name, clip(text)}) }
 
 // reply answers a call once everything is durable that was decided about the group up to now.
 func (g *group) reply(c Call, body any) {

@@ -193,9 +193,9 @@ func because(reason string) string {
 	return ": " + clip(reason)
 }
 
-// clip keeps what a client says short.
+// clip keeps short what clients say, ids among it.
 func clip(s string) string {
-	const limit = 255
+	const limit = 300
 	if len(s) <= limit {
 		return s
 	}

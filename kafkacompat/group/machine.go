@@ -39,7 +39,8 @@ type Effects struct {
 type Write struct {
 	Number uint64 // counts from 1
 	Group  string
-	Record []byte // nil: the group is gone, and so shall be its offsets
+	Record []byte // nil: the group is gone
+	Forget bool   // and so shall be its offsets
 }
 
 // Reply answers a call. Body is a Joined, Synced or Left.

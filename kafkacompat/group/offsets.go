@@ -6,8 +6,14 @@ import "time"
 type Offset struct {
 	Topic   string // as Kafka clients know it; "" if the topic is gone
 	Time    int64  // of the commit, ms
-	Expires int64  // when the client said it may be forgotten, ms; 0: it goes by the group
+	Expires int64  // Never, ByGroup, or when the client said that it may be forgotten, ms
 }
+
+// When an offset may be forgotten, besides a time.
+const (
+	Never   = 0  // it was committed by RocketMQ's protocol, which has no such rule
+	ByGroup = -1 // when the group's rule says so
+)
 
 // Expired says which of a group's offsets are to be forgotten now, in ascending order of their places in the list.
 //
@@ -18,7 +24,7 @@ type Offset struct {
 func (m *Machine) Expired(now time.Time, name string, offsets []Offset) (expired []int) {
 	g := m.groups[name]
 	for i := range offsets {
-		if o := &offsets[i]; o.Topic != "" && m.isExpired(g, o, now.UnixMilli()) {
+		if o := &offsets[i]; o.Topic != "" && o.Expires != Never && m.isExpired(g, o, now.UnixMilli()) {
 			expired = append(expired, i)
 		}
 	}
@@ -43,14 +49,14 @@ func (m *Machine) isExpired(g *group, o *Offset, now int64) bool {
 	return now-begin >= m.opts.OffsetRetention.Milliseconds()
 }
 
-// Retire gives up a group that is empty and has no offsets any more. It says whether there is nothing left of it.
+// Retire gives up a group that is empty and has no offsets any more. It says whether nothing is known of it any more.
 func (m *Machine) Retire(now time.Time, name string) (Effects, bool) {
 	m.now = now
 	g := m.groups[name]
 	if g == nil || g.state != Empty || len(g.pending) > 0 {
 		return Effects{}, g == nil
 	}
-	g.delete()
+	g.delete(false)
 	g.note("empty and without offsets: deleted")
 	return m.take(), true
 }
@@ -69,11 +75,11 @@ func (m *Machine) Delete(now time.Time, names []string, hasOffsets func(string) 
 			errs[i] = ErrUnknownGroup
 		case g == nil:
 			m.writes++
-			m.out.Writes = append(m.out.Writes, Write{Number: m.writes, Group: name})
+			m.out.Writes = append(m.out.Writes, Write{Number: m.writes, Group: name, Forget: true})
 		case g.state != Empty:
 			errs[i] = ErrNonEmptyGroup
 		default:
-			g.delete()
+			g.delete(true)
 			g.note("deleted")
 		}
 	}
@@ -81,14 +87,17 @@ func (m *Machine) Delete(now time.Time, names []string, hasOffsets func(string) 
 }
 
 // delete ends an empty group.
-func (g *group) delete() {
+func (g *group) delete(forget bool) {
 	for id := range g.pending {
 		g.removePending(id)
 	}
 	delete(g.m.groups, g.name)
 	g.m.writes++
-	g.m.out.Writes = append(g.m.out.Writes, Write{Number: g.m.writes, Group: g.name})
+	g.m.out.Writes = append(g.m.out.Writes, Write{Number: g.m.writes, Group: g.name, Forget: forget})
 }
+
+// Knows says whether more is known of a group than perhaps offsets.
+func (m *Machine) Knows(name string) bool { return m.groups[name] != nil }
 
 // CheckOffsetDelete says whether a group's offsets may be deleted at all: not those of a group with members that are no
 // consumers, of whose topics nothing is known.

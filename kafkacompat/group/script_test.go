@@ -266,7 +266,9 @@ func (s *script) effects(e Effects) {
 	for _, w := range e.Writes {
 		if w.Record == nil {
 			delete(s.stored, w.Group)
-			delete(s.offsets, w.Group)
+			if w.Forget {
+				delete(s.offsets, w.Group)
+			}
 			s.printf("  write %d: %s is deleted", w.Number, w.Group)
 			continue
 		}
@@ -374,14 +376,18 @@ func (s *script) list(d *block) {
 	}
 }
 
-// setOffsets gives the group offsets committed now: offsets [group=g] (TOPIC[:EXPIRES-IN])…
+// setOffsets gives the group offsets committed now: offsets [group=g] topics=(TOPIC[:EXPIRES-IN|:never],…)
 func (s *script) setOffsets(d *block) {
 	name := arg(d, "group", "g")
 	for _, topic := range d.values("topics") {
-		o := Offset{Time: s.now.UnixMilli()}
+		o := Offset{Time: s.now.UnixMilli(), Expires: ByGroup}
 		var expires string
 		o.Topic, expires, _ = strings.Cut(topic, ":")
-		if expires != "" {
+		switch expires {
+		case "":
+		case "never":
+			o.Expires = Never
+		default:
 			in, err := time.ParseDuration(expires)
 			if err != nil {
 				s.t.Fatal(err)
