@@ -95,7 +95,7 @@ func TestFetchWaits(t *testing.T) {
 		mustProduce(t, producer, orders, 1, aBatchNow(message.BuildOptions{}, "news"))
 		begun := time.Now()
 		resp := receive(t, c, 11, kmsg.NewPtrFetchResponse())
-		if waited := time.Since(begun); waited > 5*time.Second {
+		if waited := time.Since(begun); waited > 30*time.Second {
 			t.Errorf("it came after %v", waited)
 		}
 		parts := resp.Topics[0].Partitions
@@ -121,7 +121,7 @@ func TestFetchWaits(t *testing.T) {
 		req := fetchRequest(orders, 0, 4, 50*time.Millisecond)
 		begun := time.Now()
 		got := fetchOne(t, c, 11, req)
-		if waited := time.Since(begun); waited < 50*time.Millisecond || waited > 5*time.Second || len(got.RecordBatches) != 0 {
+		if waited := time.Since(begun); waited < 50*time.Millisecond || waited > 30*time.Second || len(got.RecordBatches) != 0 {
 			t.Errorf("after %v: %+v", waited, got)
 		}
 	})

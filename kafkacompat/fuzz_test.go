@@ -116,7 +116,7 @@ func FuzzRequests(f *testing.F) {
 func answers(t *testing.T, c net.Conn, request kmsg.Request) bool {
 	formatter := kmsg.NewRequestFormatter()
 	versions := kmsg.NewPtrApiVersionsRequest()
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Write(append(formatter.AppendRequest(nil, request, 1), formatter.AppendRequest(nil, versions, 2)...)); err != nil {

@@ -155,7 +155,7 @@ func openDoor(t testing.TB, o Options) *door {
 	served := make(chan error, 1)
 	go func() { served <- d.Serve(d.front.Serve) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := d.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -212,7 +212,7 @@ func eventually(t testing.TB, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-tick.C:

@@ -59,13 +59,13 @@ func grow(v reflect.Value, outer, inner int) {
 func TestDecodeFactor(t *testing.T) {
 	worst, where := 0.0, ""
 	everyRequest(func(request kmsg.Request, version int16) {
-		if request.Key() == keyProduce {
+		if request.Key() == keyProduce || version != 0 && version != request.MaxVersion() {
 			return
 		}
-		for _, shape := range [][2]int{{1000, 0}, {1000, 1}, {1, 1000}} {
+		for _, shape := range [][2]int{{300, 0}, {300, 1}, {1, 300}} {
 			grow(reflect.ValueOf(request), shape[0], shape[1])
 			body := request.AppendTo(nil)
-			if len(body) < 1000 {
+			if len(body) < 300 {
 				continue
 			}
 			h := Header{Key: request.Key(), Version: version}
@@ -77,7 +77,7 @@ func TestDecodeFactor(t *testing.T) {
 	heartbeat := kmsg.NewPtrHeartbeatRequest()
 	heartbeat.SetVersion(4)
 	body := heartbeat.AppendTo(nil)
-	if factor := decodeCost(t, Header{Key: int16(kmsg.Heartbeat), Version: 4}, manyTags(body, 200_000)); factor > worst {
+	if factor := decodeCost(t, Header{Key: int16(kmsg.Heartbeat), Version: 4}, manyTags(body, 50_000)); factor > worst {
 		worst, where = factor, "unknown tags"
 	}
 	t.Logf("worst: %.0f bytes per byte, %s", worst, where)

@@ -66,7 +66,7 @@ func testDoor(t *testing.T, rows ...API) (net.Conn, func() string) {
 	var once sync.Once
 	closeDoor := func() string {
 		once.Do(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			_ = c.Close()
 			if err := l.Close(ctx); err != nil {

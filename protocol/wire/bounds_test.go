@@ -221,7 +221,7 @@ func TestBudgetLetsEverybodyThrough(t *testing.T) {
 	body := frame(make([]byte, size))
 	var all sync.WaitGroup
 	var halves sync.WaitGroup
-	const clients = 50
+	const clients = 30
 	halves.Add(clients)
 	for range clients {
 		c := d.dial(t)
@@ -285,7 +285,7 @@ func TestBudgetOverdraft(t *testing.T) {
 // TestIdleConnectionsAreCheap holds the bound of 10 KiB for a connection that has spoken once and is silent since; the
 // client's half, which lives in the same process, is in it.
 func TestIdleConnectionsAreCheap(t *testing.T) {
-	const clients, limit = 2000, 10 << 10
+	const clients, limit = 1000, 10 << 10
 	d := open(t, Options{}, echo)
 	memory := func() uint64 {
 		runtime.GC()

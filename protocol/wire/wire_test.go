@@ -52,7 +52,7 @@ func open(t *testing.T, o Options, handle Handler) door {
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(handle) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := l.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -191,7 +191,7 @@ func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-tick.C:
