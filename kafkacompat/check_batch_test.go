@@ -1,8 +1,10 @@
 package kafkacompat
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,20 @@ func TestGrouped(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 5_120_233: "5,120,233", 104857600: "104,857,600"} {
 		if got := grouped(n); got != want {
 			t.Errorf("%d is written %s", n, got)
+		}
+	}
+}
+
+// Records that are not what the header says are found by those who look into them.
+func TestVerifyRecords(t *testing.T) {
+	lie := aBatch(message.BuildOptions{}, "a", "b", "c")
+	lie[len(lie)-1] ^= 0x7f // the last record's count of headers
+	crc := crc32.Checksum(lie[21:], crc32.MakeTable(crc32.Castagnoli))
+	binary.BigEndian.PutUint32(lie[17:], crc)
+	for verify, want := range map[bool]Code{false: none, true: invalidRecord} {
+		f := &Front{opts: Options{Now: func() time.Time { return testTime }, VerifyRecords: verify}.withDefaults()}
+		if _, err := f.checkBatch("orders", lie, image.DefaultSettings(), 9); codeOf(err) != want {
+			t.Errorf("verify %v: error %d %v", verify, codeOf(err), err)
 		}
 	}
 }
