@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/duolog/duolog/internal/vfs"
@@ -14,15 +15,26 @@ import (
 // spaceFS is a disk of which the test says how full it is.
 type spaceFS struct {
 	vfs.FS
-	free, total uint64
-	err         error
+	mu   sync.Mutex // guards the rest
+	free uint64     // of 100 bytes
+	err  error
 }
 
-func (f *spaceFS) Space(string) (free, total uint64, err error) { return f.free, f.total, f.err }
+func (f *spaceFS) Space(string) (free, total uint64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.free, 100, f.err
+}
+
+func (f *spaceFS) set(free uint64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.free, f.err = free, err
+}
 
 func TestWritesStopAtTheWatermark(t *testing.T) {
 	var text bytes.Buffer
-	fs := &spaceFS{free: 50, total: 100}
+	fs := &spaceFS{free: 50}
 	d := newDiskWatch(Options{FS: fs, DataDir: "d", DiskWatermark: 95, Logger: slog.New(slog.NewTextHandler(&text, nil))}, nil)
 	steps := []struct {
 		free    uint64
@@ -42,7 +54,7 @@ func TestWritesStopAtTheWatermark(t *testing.T) {
 	}
 	for i, step := range steps {
 		text.Reset()
-		fs.free, fs.err = step.free, step.err
+		fs.set(step.free, step.err)
 		d.look()
 		if got := d.full(); (got != nil) != step.refuses || got != nil && !errors.Is(got, rocketcore.ErrDiskFull) {
 			t.Errorf("step %d: refused with %v, wanted to be refused: %v", i, got, step.refuses)
@@ -51,7 +63,7 @@ func TestWritesStopAtTheWatermark(t *testing.T) {
 			t.Errorf("step %d: the log says %q, want %q", i, got, step.says)
 		}
 	}
-	fs.free, fs.err = 4, nil
+	fs.set(4, nil)
 	d.look()
 	if text := d.full().Error(); !strings.Contains(text, "96 % full, limit 95 % (log.disk.high.watermark)") {
 		t.Error(text)
