@@ -22,20 +22,27 @@ type clock struct {
 	anchor  time.Time // when now was set, by the monotonic clock
 	now     time.Time
 	started bool
-	peers   map[uint64]time.Duration // peer's clock minus ours, as last heard
+	peers   map[uint64]peerClock
 	voters  int
 	alarm   string
 }
 
+// peerClock is a peer's clock as last heard. It runs on with the monotonic clock: a step of our own wall clock shows as a
+// difference at once, not only when the peer is heard of again.
+type peerClock struct {
+	reading time.Time
+	heard   time.Time
+}
+
 func newClock(wall func() time.Time, maxStep time.Duration, last int64) *clock {
-	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]time.Duration{}, voters: 1}
+	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]peerClock{}, voters: 1}
 }
 
 // observe notes a peer's clock.
 func (c *clock) observe(peer uint64, wallMs int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.peers[peer] = time.UnixMilli(wallMs).Sub(c.wall())
+	c.peers[peer] = peerClock{reading: time.UnixMilli(wallMs), heard: time.Now()}
 }
 
 // members sets whose clocks count.
@@ -83,8 +90,8 @@ func (c *clock) believable(wall time.Time) time.Time {
 		return wall
 	}
 	offsets := []time.Duration{0}
-	for _, d := range c.peers {
-		offsets = append(offsets, d)
+	for _, p := range c.peers {
+		offsets = append(offsets, p.reading.Add(time.Since(p.heard)).Sub(wall))
 	}
 	slices.Sort(offsets)
 	median := offsets[(len(offsets)-1)/2]

@@ -89,3 +89,21 @@ func TestLoneVoterTakesItsOwnWallClock(t *testing.T) {
 		}
 	})
 }
+
+// TestStepShowsBeforePeersAreHeardAgain: between a step of the own clock and the next message of a peer no time may be
+// given that the majority would not agree with.
+func TestStepShowsBeforePeersAreHeardAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var skew time.Duration
+		c := newClock(func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c.members([]uint64{1, 2, 3})
+		c.observe(2, time.Now().UnixMilli())
+		c.observe(3, time.Now().UnixMilli())
+		c.read()
+		time.Sleep(100 * time.Millisecond)
+		skew = time.Hour
+		if got, alarm := c.read(); alarm == "" || time.Until(time.UnixMilli(got)) > 10*time.Millisecond {
+			t.Fatalf("time %v ahead, alarm %q", time.Until(time.UnixMilli(got)), alarm)
+		}
+	})
+}
