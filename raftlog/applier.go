@@ -225,6 +225,9 @@ func (a *applier) applyCommands(c *committed) error {
 		a.answer(c.bundle, nil, err)
 		return nil
 	}
+	if len(a.commands) == 0 {
+		return nil // a time and nothing else: no leader of ours writes it
+	}
 	if a.commands[0].Kind >= firstOwnKind {
 		return a.applyOwn(&a.commands[0])
 	}

@@ -230,8 +230,8 @@ func (l *Log) mayServe(newest *checkpoint.Snapshot, rec segment.Recovered) error
 		return nil
 	}
 	conf, err := confOf(newest)
-	if err != nil || !soleVoter(conf, l.cfg.Replica) {
-		return errors.Join(ErrUnclean, err)
+	if err != nil || !soleVoter(conf, l.cfg.Replica) || rec.TopType == frameConfChange {
+		return errors.Join(ErrUnclean, err) // also where a change behind the checkpoint may have brought peers
 	}
 	return nil
 }

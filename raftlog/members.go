@@ -116,6 +116,7 @@ func (a *applier) changeMembers(c *committed) error {
 		for _, id := range slices.Concat(conf.Voters, conf.Learners) {
 			a.top = max(a.top, id)
 		}
+		a.saver.want() // a checkpoint that knows the members, for new ones and for the next start
 	}
 	return nil
 }

@@ -181,6 +181,9 @@ func (l *Log) Step(b []byte) error {
 		raftpb.MsgStorageAppend, raftpb.MsgStorageAppendResp, raftpb.MsgStorageApply, raftpb.MsgStorageApplyResp, raftpb.MsgForgetLeader:
 		return fmt.Errorf("%w: a peer may not send %s", ErrBadMessage, m.GetType())
 	}
+	if m.GetType() == raftpb.MsgSnap && m.Snapshot.GetMetadata().GetIndex() == 0 {
+		return fmt.Errorf("%w: a snapshot message without a snapshot", ErrBadMessage)
+	}
 	l.host.clock.observe(m.GetFrom(), sent)
 	l.inbox.addMessage(m, len(b), maxInboxMessage)
 	return nil

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,7 @@ func (w *writer) run() {
 
 // perform writes works and lets their responses go: first to the peers, then to this replica.
 func (w *writer) perform(works []*appendWork) error {
-	mustSync, voted := false, false
+	mustSync, always := false, false
 	for _, work := range works {
 		if work.snapshot != nil {
 			if err := w.l.installSnapshot(work.prepared, work.hard); err != nil {
@@ -125,10 +126,10 @@ func (w *writer) perform(works []*appendWork) error {
 		if err := w.write(work); err != nil {
 			return err
 		}
-		voted = voted || work.voted
-		mustSync = mustSync || voted || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
+		always = always || work.voted || work.changesMembers()
+		mustSync = mustSync || always || w.l.opt.Flush == FlushSync && (len(work.entries) > 0 || len(work.responses) > 0)
 	}
-	if mustSync && !voted && w.l.breaks.ackBeforeSync {
+	if mustSync && !always && w.l.breaks.ackBeforeSync {
 		w.respond(works, len(works))
 		return w.sync()
 	}
@@ -170,6 +171,12 @@ func (w *writer) write(work *appendWork) error {
 	}
 	w.l.metrics.appended(work.entries)
 	return nil
+}
+
+// changesMembers says that the work holds a membership change. It is synced in every flush mode: a lone voter that lost the
+// one which gave it peers would go on alone, against them.
+func (w *appendWork) changesMembers() bool {
+	return slices.ContainsFunc(w.entries, func(e segment.Entry) bool { return e.Type == frameConfChange })
 }
 
 // behindEntries is the hard state that may lie before entries on disk. A commit index that covers some of them would, if

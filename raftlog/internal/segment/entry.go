@@ -47,6 +47,8 @@ type Recovered struct {
 	TornOffset  int64     // where
 	// PreviousBoot is the BootID of the process that wrote last.
 	PreviousBoot string
+	// TopType is the highest type of an entry behind the floor, superseded ones included; 0 where there is none.
+	TopType uint8
 	// CleanStop says that the log was closed in order.
 	CleanStop bool
 }

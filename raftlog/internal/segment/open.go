@@ -107,7 +107,7 @@ func (l *Log) recovered(f *found, floor Floor) Recovered {
 	return Recovered{
 		Hard: l.hard, First: l.base.index + 1, Last: l.last,
 		TornBytes: f.end.erase - f.end.off, TornFile: l.path(l.tail.seg) + logSuffix, TornOffset: f.end.off,
-		PreviousBoot: f.bootID, CleanStop: f.clean,
+		PreviousBoot: f.bootID, CleanStop: f.clean, TopType: f.topType,
 	}
 }
 

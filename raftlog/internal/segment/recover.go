@@ -10,12 +10,13 @@ import (
 // found is what recovery made of a directory. Recovery itself changes nothing, so that it may crash anywhere.
 type found struct {
 	state
-	dir    listing
-	end    cut
-	orphan string              // a last segment that never got its header, "" if there is none
-	tables map[*segment]*table // of the closed segments that were scanned
-	bootID string
-	clean  bool
+	dir     listing
+	end     cut
+	orphan  string              // a last segment that never got its header, "" if there is none
+	tables  map[*segment]*table // of the closed segments that were scanned
+	bootID  string
+	clean   bool
+	topType uint8
 }
 
 // cut is where the frames of the last segment stop.
@@ -41,7 +42,7 @@ func recoverDir(o *Options, l listing, floor Floor) (*found, error) {
 	if err := chain(o.Dir, f.segs); err != nil {
 		return nil, err
 	}
-	return f, f.scan(o, firstToScan(f.segs, floor))
+	return f, f.scan(o, firstToScan(f.segs, floor), floor.Index)
 }
 
 // dropUnborn takes off a last segment whose header is zeros. A header is durable before any frame, so such a segment has
@@ -129,8 +130,8 @@ func firstToScan(segs []*segment, floor Floor) int {
 }
 
 // scan replays the segments from number from on.
-func (f *found) scan(o *Options, from int) error {
-	r := replay{}
+func (f *found) scan(o *Options, from int, floor uint64) error {
+	r := replay{floor: floor}
 	for i, s := range f.segs[:from] { // nothing more is known of these
 		if i == 0 {
 			r.table = &table{first: s.head.first}
@@ -151,7 +152,7 @@ func (f *found) scan(o *Options, from int) error {
 		supersedeAll(f.segs[:len(f.segs)-1], last.head.first)
 	}
 	f.last, f.lastTime, f.hard, f.commit = r.last, r.lastTime, r.hard, r.commit
-	f.bootID, f.clean = r.bootID, r.clean
+	f.bootID, f.clean, f.topType = r.bootID, r.clean, r.topType
 	f.relist()
 	return nil
 }

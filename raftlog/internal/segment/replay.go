@@ -18,7 +18,9 @@ type replay struct {
 	commit   uint64 // the highest that any frame knew
 	synced   int64  // bytes of the segment that a frame knew to be durable
 	bootID   string
-	clean    bool // the last frame was the clean marker
+	clean    bool   // the last frame was the clean marker
+	floor    uint64 // of entries above this one, topType is the highest type, superseded ones included
+	topType  uint8
 }
 
 // begin goes on with the next segment. It says why that can't follow what was replayed, if so.
@@ -81,6 +83,9 @@ func (r *replay) entry(f *frame, off int64) (why string) {
 	}
 	t.put(f.index, f.term, uint32(off), f.length)
 	r.last, r.lastTime = f.index, f.time
+	if f.index > r.floor {
+		r.topType = max(r.topType, f.typ)
+	}
 	return ""
 }
 
