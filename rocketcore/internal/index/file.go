@@ -218,7 +218,7 @@ func (f *file) moment(beyond func(Moment) bool, shift int) (Moment, bool, error)
 		if err != nil {
 			return Moment{}, err
 		}
-		return Moment{binary.LittleEndian.Uint64(row), int64(binary.LittleEndian.Uint64(row[8:]))}, nil
+		return getMoment(row), nil
 	}
 	var failed error
 	i := sort.Search(int(s.rows), func(i int) bool {

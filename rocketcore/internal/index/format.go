@@ -221,3 +221,7 @@ func getPacked(b []byte) packed {
 	}
 	return p
 }
+
+func getMoment(b []byte) Moment {
+	return Moment{binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint64(b[8:]))}
+}

@@ -242,7 +242,7 @@ func TestSetAgainstModel(t *testing.T) {
 				l.fill(r, sequence, r.IntN(4), 1+r.IntN(40), m)
 				seg := l.segments[len(l.segments)-1]
 				s.Seal(sequence, seg.First, seg.Last)
-				if r.IntN(10) == 0 {
+				if r.IntN(25) == 0 {
 					l.check(t, s, lowest)
 				}
 				if r.IntN(20) == 0 && sequence > lowest+20 {

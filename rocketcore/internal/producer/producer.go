@@ -301,3 +301,13 @@ func (r *Restored) Done(limit int) *Table {
 	}
 	return t
 }
+
+// Describe tells inspectors what was added.
+func (r *Restored) Describe(producer func(epoch int16, last int64, position uint64), batch func(first, last int32, base, time int64)) {
+	for _, s := range r.found {
+		producer(s.epoch, s.last, s.touched)
+		for _, b := range s.batches[:s.count] {
+			batch(b.first, b.last, b.base, b.time)
+		}
+	}
+}
