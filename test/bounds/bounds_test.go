@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	_ "github.com/duolog/duolog/broker" // what the binary is made of: see node.Build
 	"github.com/duolog/duolog/protocol/remoting"
 	"github.com/duolog/duolog/test/node"
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	_ "github.com/duolog/duolog/broker" // what the binary is made of: see node.Build
 	"github.com/duolog/duolog/test/node"
 )
 

@@ -22,7 +22,7 @@ const (
 	backoff   = 20 * time.Millisecond
 	maxRecord = 2 << 10
 	// rocketTimeout is short, because the RocketMQ client lets a send wait for it when its connection has broken.
-	rocketTimeout = 500 * time.Millisecond
+	rocketTimeout = 250 * time.Millisecond
 )
 
 // value is a record's body: of random length, so that entries end anywhere.

@@ -34,21 +34,46 @@ type Node struct {
 	Ready                             time.Duration // from the start of the process to its ready line
 
 	options Options
-	command *exec.Cmd
+	process *exec.Cmd
 	log     *tail
 	exited  chan struct{} // closed when the process is gone and exit is set
 	exit    error
 }
 
+// command is the package of the binary.
+const command = "github.com/duolog/duolog/cmd/duolog"
+
 // Build compiles the binary into dir, without the race detector, as it is shipped.
+//
+// A test that runs it must also import package broker, for nothing: go test repeats a stored result unless it sees that
+// what the test depends on has changed, and of what another process compiles it sees only the files that are opened here.
 func Build(dir string) (string, error) {
 	binary := filepath.Join(dir, "duolog")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/duolog/duolog/cmd/duolog")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, command)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
 	}
-	return binary, nil
+	return binary, touchSources()
+}
+
+// touchSources opens the sources of the binary's own package, so that go test sees them.
+func touchSources() error {
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", command).Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	dir := strings.TrimSpace(string(out))
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if _, err := os.ReadFile(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Start runs a node and waits for its ready line. When ctx ends before that, or the node ends, it is an error that holds
@@ -58,16 +83,16 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		o.Listeners = freePorts
 	}
 	args := append([]string{"start", "--data-dir", o.DataDir, "--listeners", o.Listeners}, o.Args...)
-	n := &Node{options: o, command: exec.Command(o.Binary, args...), log: &tail{also: o.Log}, exited: make(chan struct{})}
-	n.command.Env = append(os.Environ(), o.Env...)
-	n.command.Stderr = n.log
-	n.command.SysProcAttr = dieWithParent()
-	stdout, err := n.command.StdoutPipe()
+	n := &Node{options: o, process: exec.Command(o.Binary, args...), log: &tail{also: o.Log}, exited: make(chan struct{})}
+	n.process.Env = append(os.Environ(), o.Env...)
+	n.process.Stderr = n.log
+	n.process.SysProcAttr = dieWithParent()
+	stdout, err := n.process.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	if err := n.command.Start(); err != nil {
+	if err := n.process.Start(); err != nil {
 		return nil, err
 	}
 	ready := make(chan string, 1)
@@ -94,7 +119,7 @@ func (n *Node) follow(stdout io.Reader, ready chan<- string) {
 		}
 	}
 	_, _ = io.Copy(io.Discard, stdout) // ends with the process
-	n.exit = n.command.Wait()
+	n.exit = n.process.Wait()
 	close(n.exited)
 }
 
@@ -129,7 +154,7 @@ func (n *Node) readAddresses(line string) error {
 func (n *Node) Again() Options { return n.options }
 
 // PID is the process id.
-func (n *Node) PID() int { return n.command.Process.Pid }
+func (n *Node) PID() int { return n.process.Process.Pid }
 
 // Exited is closed when the process is gone.
 func (n *Node) Exited() <-chan struct{} { return n.exited }
@@ -139,7 +164,7 @@ func (n *Node) Log() string { return n.log.String() }
 
 // Kill ends the node at once (SIGKILL) and waits until it is gone.
 func (n *Node) Kill() {
-	_ = n.command.Process.Kill() // fails only if it is gone already
+	_ = n.process.Process.Kill() // fails only if it is gone already
 	<-n.exited
 }
 
@@ -148,7 +173,7 @@ const stopTimeout = 30 * time.Second
 
 // Stop ends the node as a supervisor does (SIGTERM) and waits. A node that does not end cleanly is an error.
 func (n *Node) Stop() error {
-	if err := n.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := n.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
