@@ -15,6 +15,7 @@ import (
 	"github.com/duolog/duolog/kraft/controller"
 	"github.com/duolog/duolog/kraft/image"
 	"github.com/duolog/duolog/raftlog"
+	"github.com/duolog/duolog/rocketcore"
 )
 
 // A field is one named value of a line.
@@ -71,7 +72,9 @@ type dumper struct {
 	out        *printer
 	from, to   uint64
 	payload    bool
+	records    bool
 	checkpoint bool
+	index      bool
 }
 
 // errEnough ends an inspection early.
@@ -80,8 +83,13 @@ var errEnough = errors.New("shown as far as asked")
 // log shows one log, or its newest checkpoint.
 func (d *dumper) log(name string) error {
 	dir := path.Join(d.dataDir, name)
-	if d.checkpoint {
+	switch {
+	case d.checkpoint:
 		return d.checkpointOf(name, dir)
+	case d.index && name == metadataLog:
+		return nil // it has none
+	case d.index:
+		return d.indexOf(name, dir)
 	}
 	err := raftlog.Inspect(d.fs, dir, raftlog.Inspector{
 		Identity: func(id raftlog.Identity) {
@@ -148,7 +156,7 @@ func (d *dumper) command(name string, f *raftlog.InspectedFrame, i int) {
 	if name == metadataLog {
 		d.metadataCommand(c, data)
 	} else {
-		d.shardCommand(f, i, data)
+		d.shardCommand(f, i)
 	}
 	if d.payload {
 		d.out.line("      data", field{"hex", hex.EncodeToString(data)})
@@ -184,9 +192,35 @@ func readable(cmd controller.Command) string {
 	})
 }
 
-func (d *dumper) shardCommand(f *raftlog.InspectedFrame, i int, data []byte) {
+func (d *dumper) shardCommand(f *raftlog.InspectedFrame, i int) {
 	c := &f.Commands[i]
-	d.out.line("    command", field{"kind", c.Kind}, field{"version", c.Version}, field{"bytes", len(data)})
+	described, err := rocketcore.DescribeCommand(c.Kind, c.Version, c.Head, c.Body, d.records)
+	if err != nil {
+		d.out.line("    command", field{"kind", c.Kind}, field{"version", c.Version}, field{"bytes", len(c.Head) + len(c.Body)}, field{"error", err.Error()})
+		return
+	}
+	d.described(2, described)
+}
+
+// described writes what the engine says of bytes of its own, parts indented below.
+func (d *dumper) described(depth int, what rocketcore.Description) {
+	var fields []field
+	for _, f := range what.Fields {
+		fields = append(fields, field{f.Name, f.Value})
+	}
+	d.out.line(strings.Repeat("  ", depth)+what.Name, fields...)
+	for _, part := range what.Parts {
+		d.described(depth+1, part)
+	}
+}
+
+// indexOf shows the index files of a shard.
+func (d *dumper) indexOf(name, dir string) error {
+	d.out.line("index of " + name)
+	return rocketcore.InspectIndex(d.fs, dir, func(what rocketcore.Description) error {
+		d.described(1, what)
+		return d.out.err
+	})
 }
 
 // checkpointOf shows the records of the newest checkpoint.
@@ -198,6 +232,9 @@ func (d *dumper) checkpointOf(name, dir string) error {
 				d.out.line("  " + image.Describe(record))
 				return d.out.err
 			}
+		} else if described, err := rocketcore.DescribeRecord(key, value); err == nil {
+			d.described(1, described)
+			return d.out.err
 		}
 		d.out.line("  record", field{"key", hex.EncodeToString(key)}, field{"value", hex.EncodeToString(value)})
 		return d.out.err

@@ -12,6 +12,7 @@ import (
 	"github.com/duolog/duolog/internal/vfs"
 	"github.com/duolog/duolog/kraft"
 	"github.com/duolog/duolog/raftlog"
+	"github.com/duolog/duolog/rocketcore"
 )
 
 // logs is what the inspectors share: they look into the data directory of a node that does not run.
@@ -78,6 +79,7 @@ func (l *logs) dump() *cobra.Command {
 
 LOG is "metadata" or the name of a shard's directory, "shards/0"; without it all logs are shown.`,
 		Example: `  duolog log dump --data-dir data shards/0 --from 1000 --limit 10
+  duolog log dump shards/0 --records
   duolog log dump metadata --checkpoint`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,6 +107,8 @@ LOG is "metadata" or the name of a shard's directory, "shards/0"; without it all
 	cmd.Flags().Uint64Var(&d.from, "from", 0, "first index to show")
 	cmd.Flags().Uint64Var(&d.to, "to", 1<<64-1, "last index to show")
 	cmd.Flags().BoolVar(&d.payload, "payload", false, "also show the bytes of payloads, in hex")
+	cmd.Flags().BoolVar(&d.records, "records", false, "also show the records of batches, expanded, with keys, values and headers")
+	cmd.Flags().BoolVar(&d.index, "index", false, "show the index files of shards instead of the log")
 	cmd.Flags().BoolVar(&d.checkpoint, "checkpoint", false, "show the newest checkpoint's records instead of the log")
 	return cmd
 }
@@ -160,5 +164,24 @@ func (l *logs) verifyOne(out *printer, name string) (int, error) {
 	for _, problem := range r.Problems {
 		out.line("  problem", field{"error", problem.Error()})
 	}
-	return len(r.Problems), out.err
+	if name == metadataLog {
+		return len(r.Problems), out.err
+	}
+	problems, err := l.verifyIndex(out, name)
+	return len(r.Problems) + problems, errors.Join(err, out.err)
+}
+
+// verifyIndex compares a shard's index files with its log. They are derived: a damaged one is built again at the next
+// start.
+func (l *logs) verifyIndex(out *printer, name string) (int, error) {
+	r, err := rocketcore.VerifyIndex(l.fs, path.Join(l.dataDir, name))
+	if err != nil {
+		return 0, fmt.Errorf("index: %w", err)
+	}
+	out.line(name+" index", field{"sidecars", r.Sidecars}, field{"fences", r.Fences}, field{"missing", r.Missing},
+		field{"entries", r.Entries}, field{"unindexed", r.Unindexed}, field{"problems", len(r.Problems)})
+	for _, problem := range r.Problems {
+		out.line("  problem", field{"error", problem.Error()})
+	}
+	return len(r.Problems), nil
 }

@@ -47,6 +47,17 @@ func TestInspectors(t *testing.T) {
 			t.Errorf("the dump lacks %q", part)
 		}
 	}
+	_, stdout, _ = command(t, "log", "dump", "shards/0", "--records", "--data-dir", dir)
+	for _, part := range []string{"append topic=", "batch bytes=", `value="a needle 9"`} {
+		if !strings.Contains(stdout, part) {
+			t.Errorf("the dump with records lacks %q", part)
+		}
+	}
+	for _, how := range []string{"--index", "--checkpoint"} {
+		if code, stdout, stderr := command(t, "log", "dump", how, "--data-dir", dir); code != 0 || !strings.Contains(stdout, "of shards/0") {
+			t.Errorf("%s: code %d, %q, %q", how, code, stdout, stderr)
+		}
+	}
 	code, stdout, stderr = command(t, "log", "dump", "metadata", "--data-dir", dir, "-o", "json", "--from", "3", "--to", "4")
 	if code != 0 {
 		t.Fatal(stderr)
@@ -64,7 +75,7 @@ func TestInspectors(t *testing.T) {
 	if entries != 2 {
 		t.Errorf("%d entries are shown from 3 to 4", entries)
 	}
-	if code, stdout, stderr := command(t, "log", "verify", "--data-dir", dir); code != 0 || strings.Count(stdout, "problems=0") != 2 {
+	if code, stdout, stderr := command(t, "log", "verify", "--data-dir", dir); code != 0 || strings.Count(stdout, "problems=0") != 3 {
 		t.Errorf("verify: code %d, %q, %q", code, stdout, stderr)
 	}
 	for _, args := range [][]string{{"log", "dump", "shards/9", "--data-dir", dir}, {"log", "verify", "--data-dir", t.TempDir()}} {
