@@ -81,6 +81,11 @@ func usedBytes(t testing.TB, fs vfs.FS, name string) int64 {
 	return stop.Offset
 }
 
+// skipZeros passes over most of the zeros in headers, but not in the first segment's: they are all alike.
+func skipZeros(name string, i int64) bool {
+	return i > 200 && i < headerBytes-8 && i%53 != 0 && !strings.HasSuffix(name, "1"+logSuffix)
+}
+
 // A bit flipped anywhere in a log that was closed in order is found and named, or changes nothing.
 func TestBitFlipsInClosedLog(t *testing.T) {
 	g, whole := smallLog(t, closing)
@@ -91,6 +96,9 @@ func TestBitFlipsInClosedLog(t *testing.T) {
 		}
 		used := usedBytes(t, g.o.FS, path.Join(g.o.Dir, name))
 		for i := range b {
+			if skipZeros(name, int64(i)) {
+				continue
+			}
 			flipped := append([]byte(nil), b...)
 			flipped[i] ^= 1 << (i % 8)
 			fs := whole.with(name, flipped).disk(t, g.o.Dir)
@@ -145,6 +153,9 @@ func TestBitFlipsInTornLog(t *testing.T) {
 			continue
 		}
 		for i := range usedBytes(t, g.o.FS, path.Join(g.o.Dir, name)) {
+			if skipZeros(name, i) {
+				continue
+			}
 			flipped := append([]byte(nil), b...)
 			flipped[i] ^= 0x80 >> (i % 8)
 			l, rec, err := g.open(whole.with(name, flipped).disk(t, g.o.Dir))

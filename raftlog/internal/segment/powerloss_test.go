@@ -119,7 +119,7 @@ func TestPowerLossAtEveryOperation(t *testing.T) {
 				}
 				for loss, after := range trial.Reboots() {
 					at := fmt.Sprintf("%s, %s", trial, loss)
-					recovering(t, at, g, after.Reboot(vfs.ProcessCrash), crashes%43 == 0)
+					recovering(t, at, g, after.Reboot(vfs.ProcessCrash), crashes%61 == 0)
 					crashes++
 				}
 			}
@@ -216,4 +216,57 @@ func (g *ledger) createOn(fs vfs.FS) (*Log, error) {
 	o := g.o
 	o.FS = fs
 	return Create(o, g.base.index, g.base.term, g.hard)
+}
+
+// A full disk stops the log when the next segment can't be made. What is there stays, and with space it goes on.
+func TestFullDisk(t *testing.T) {
+	fs := vfs.NewFault(1)
+	prepareDisk(fs)
+	fs.SetCapacity(20 << 10)
+	g := newLedger(testOptions(fs))
+	l, err := g.create()
+	must(t, err)
+	var full error
+	for i := uint64(2); full == nil; i++ {
+		full = errors.Join(g.append(l, nil, entries(i, i, 1, 900)), g.sync(l))
+	}
+	if !errors.Is(full, vfs.ErrNoSpace) || !errors.Is(full, ErrFailed) || !errors.Is(l.Failed(), vfs.ErrNoSpace) {
+		t.Fatal(full)
+	}
+	if err := l.Append(nil, nil); !errors.Is(err, ErrFailed) {
+		t.Fatal(err)
+	}
+	if err := l.Close(); !errors.Is(err, ErrFailed) {
+		t.Fatal(err)
+	}
+	fs.SetCapacity(1 << 20)
+	recovering(t, "with space again", g, fs, false)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	good := testOptions(vfs.NewMemory())
+	for what, spoil := range map[string]func(*Options){
+		"no file system": func(o *Options) { o.FS = nil },
+		"no directory":   func(o *Options) { o.Dir = "" },
+		"boot id":        func(o *Options) { o.BootID = "0f9d1c9e-6a55-4a38-a4a2-0000000000012" },
+		"small":          func(o *Options) { o.SegmentBytes = 4096 },
+		"large":          func(o *Options) { o.SegmentBytes = 3 << 30 },
+		"odd":            func(o *Options) { o.SegmentBytes = 100_000 },
+	} {
+		o := good
+		spoil(&o)
+		if err := o.Validate(); err == nil {
+			t.Errorf("%s: no complaint", what)
+		}
+		if _, err := Create(o, 1, 1, HardState{}); err == nil {
+			t.Errorf("%s: created", what)
+		}
+	}
+	must(t, good.Validate())
+	if _, err := Create(good, 1, 1, HardState{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(good, 1, 1, HardState{}); !errors.Is(err, ErrExists) {
+		t.Fatal(err)
+	}
 }
