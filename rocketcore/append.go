@@ -152,9 +152,9 @@ func (p *Pending) Wait(ctx context.Context) (Appended, error) {
 	if err != nil {
 		return Appended{}, fmt.Errorf("append to queue %s: %w", p.queue, fromLog(err))
 	}
-	at, ok := result.(Appended)
+	at, ok := result.(*Appended)
 	if !ok {
 		return Appended{}, fmt.Errorf("append to queue %s: result %T: %w", p.queue, result, ErrFailed)
 	}
-	return at, nil
+	return *at, nil
 }

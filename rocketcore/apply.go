@@ -9,7 +9,7 @@ import (
 	"github.com/duolog/duolog/rocketcore/progress"
 )
 
-// Apply applies one entry: the only way in which the state changes. Results are an Appended, a trimmed, nil, or an error.
+// Apply applies one entry: the only way in which the state changes. Results are an *Appended, a trimmed, nil, or an error.
 func (m *machine) Apply(e *raftlog.Entry, results []any) {
 	woken := m.applyLocked(e, results)
 	for _, w := range woken {
@@ -52,6 +52,7 @@ type applying struct {
 	entry   *raftlog.Entry
 	ordinal int // of the next record: records are numbered through the entry, those of refused batches too
 	woken   []*waiter
+	answers []Appended // of appends; never grows beyond its capacity
 
 	batches, records, bytes int // stored
 }
@@ -120,7 +121,7 @@ func (a *applying) append(c *raftlog.Applied) any {
 			return err
 		}
 		a.counters.duplicates.Inc()
-		return *dup
+		return a.answer(*dup)
 	}
 	return a.store(q, c, &cmd, count, at)
 }
@@ -155,7 +156,7 @@ func (a *applying) store(q *queue, c *raftlog.Applied, cmd *command.Append, coun
 	e := entryOf(a.entry, c, cmd, count, at)
 	e.Base = int64(q.end)
 	a.touch(q)
-	a.segment.Add(q.id, &e, q.total)
+	q.hint = a.segment.Add(q.id, &e, q.total, q.hint)
 	q.end += message.Offset(count)
 	q.total += int64(e.Size)
 	q.maxTime = max(q.maxTime, e.MaxTime)
@@ -166,7 +167,16 @@ func (a *applying) store(q *queue, c *raftlog.Applied, cmd *command.Append, coun
 	if q.waited {
 		a.woken = a.wake(q, a.woken)
 	}
-	return Appended{BaseOffset: message.Offset(e.Base), Position: at, Time: a.entry.Time, StartOffset: q.start}
+	return a.answer(Appended{BaseOffset: message.Offset(e.Base), Position: at, Time: a.entry.Time, StartOffset: q.start})
+}
+
+// answer returns a result whose memory it shares with those of the entry's other appends.
+func (a *applying) answer(at Appended) *Appended {
+	if a.answers == nil {
+		a.answers = make([]Appended, 0, len(a.entry.Commands))
+	}
+	a.answers = append(a.answers, at)
+	return &a.answers[len(a.answers)-1]
 }
 
 // entryOf describes a batch for the index, but for its offset. A rebuild from the log calls it too.

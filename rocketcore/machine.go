@@ -58,7 +58,8 @@ type queue struct {
 	maxTime    int64 // greatest record time ever, -1 if there was none
 	// expiry is a hint of retention, not state: nothing of the queue is older than it. 0: not known.
 	expiry int64
-	waited bool // machine.waiters has an entry
+	hint   uint32 // of the index, for the next batch
+	waited bool   // machine.waiters has an entry
 }
 
 // termStart is the first entry with commands of a leadership. Its time is what apply saw: within a leadership the log's time

@@ -38,6 +38,7 @@ type rebuilt struct {
 	id, opened  uint64
 	end, total  int64 // of the queue, before the index of later segments was looked at
 	count, size int64 // of the segment's batches
+	hint        uint32
 }
 
 type rebuiltEntry struct {
@@ -131,7 +132,7 @@ func (r *rebuilder) fill(m *index.Memory) error {
 	for i := range r.found {
 		e := &r.found[i]
 		e.Base = e.queue.end
-		m.Add(e.queue.id, &e.Entry, e.queue.total)
+		e.queue.hint = m.Add(e.queue.id, &e.Entry, e.queue.total, e.queue.hint)
 		e.queue.end += int64(e.Count)
 		e.queue.total += int64(e.Size)
 	}

@@ -143,7 +143,7 @@ func describe(result any) string {
 		return "ok"
 	case error:
 		return "error: " + r.Error()
-	case Appended:
+	case *Appended:
 		text := fmt.Sprintf("offset %d, position %s, time %d, start %d", r.BaseOffset, r.Position, r.Time, r.StartOffset)
 		if r.Duplicate {
 			text += ", duplicate"

@@ -11,7 +11,7 @@
 //
 //	set, err := index.Open(index.Config{FS: fs, Dir: dir, UID: uid, Rebuild: scan})
 //	m := set.Begin(sequence, from, guard)        // apply's goroutine; guard is what apply holds while it adds
-//	m.Add(queue, entry, bytesBefore)
+//	hint = m.Add(queue, entry, bytesBefore, hint)
 //	set.Seal(sequence, first, last)              // the sidecar follows in the background
 //	err = set.Visit(queue, index.AtOrAfter(offset), func(l index.Leaf, r index.Run) (bool, error) { ... })
 //	set.Drop(sequence)                           // all segments below are gone

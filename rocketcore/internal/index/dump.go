@@ -185,6 +185,7 @@ func (m *Memory) loadEntries(queue uint64, base, before int64, origin uint64, ro
 	if m.origin == 0 {
 		m.origin = origin
 	}
+	hint := uint32(0)
 	for ; len(rows) > 0; rows = rows[packedBytes:] {
 		p := getPacked(rows)
 		e := p.unpack(base, origin)
@@ -194,7 +195,7 @@ func (m *Memory) loadEntries(queue uint64, base, before int64, origin uint64, ro
 		if i, ok := m.newest[queue]; ok && m.runs[i].End != e.Base {
 			return fmt.Errorf("index entries of queue %d jump from %d to %d", queue, m.runs[i].End, e.Base)
 		}
-		m.Add(queue, &e, before)
+		hint = m.Add(queue, &e, before, hint)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (l *model) replay(seg Segment, m *Memory) {
 		m.Tick(at.Index, at.Time)
 	}
 	for _, e := range all {
-		m.Add(e.queue, &e.Entry, e.before)
+		m.Add(e.queue, &e.Entry, e.before, 0)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestWideRuns(t *testing.T) {
 	e := Entry{Count: MaxCount, Size: 100, MaxTime: 5}
 	for i := range n {
 		e.Index, e.Offset = uint64(2+i), uint32(i*100)
-		m.Add(7, &e, int64(i*100))
+		m.Add(7, &e, int64(i*100), 0)
 		e.Base = e.End()
 	}
 	for _, sealed := range []bool{false, true} {

@@ -48,8 +48,17 @@ func (m *Memory) Sequence() uint64 { return m.sequence }
 func (m *Memory) From() uint64 { return m.from }
 
 // Add adds a queue's next batch; before is the bytes of the queue's batches up to it. The caller holds guard's write side.
-// Entries of one queue come in order, without a gap.
-func (m *Memory) Add(queue uint64, e *Entry, before int64) {
+// Entries of one queue come in order, without a gap. It returns a hint for the queue's next Add, which saves a look-up;
+// any number may be given for one.
+func (m *Memory) Add(queue uint64, e *Entry, before int64, hint uint32) uint32 {
+	if int(hint) < len(m.runs) {
+		if r := &m.runs[hint]; r.Queue == queue && r.End == e.Base {
+			if p, fits := pack(e, r.Base, m.origin); fits {
+				m.push(r, p, e)
+				return hint
+			}
+		}
+	}
 	if m.origin == 0 {
 		m.origin = e.Index
 	}
@@ -57,7 +66,7 @@ func (m *Memory) Add(queue uint64, e *Entry, before int64) {
 	if ok {
 		if p, fits := pack(e, m.runs[i].Base, m.origin); fits {
 			m.push(&m.runs[i], p, e)
-			return
+			return i
 		}
 	}
 	r := memoryRun{Run: Run{Queue: queue, Base: e.Base, MaxTime: e.MaxTime, Before: before}, older: -1}
@@ -69,9 +78,11 @@ func (m *Memory) Add(queue uint64, e *Entry, before int64) {
 		panic(fmt.Sprintf("index %d lies 2^32 entries behind %d in segment %d", e.Index, m.origin, m.sequence))
 	}
 	r.block = m.allocate(firstBlock)
+	i = uint32(len(m.runs))
 	m.runs = append(m.runs, r)
-	m.newest[queue] = uint32(len(m.runs) - 1)
-	m.push(&m.runs[len(m.runs)-1], p, e)
+	m.newest[queue] = i
+	m.push(&m.runs[i], p, e)
+	return i
 }
 
 // push appends to a run.

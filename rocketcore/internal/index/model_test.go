@@ -63,7 +63,7 @@ func (l *model) fill(r *rand.Rand, sequence uint64, n, queues int, m *Memory) {
 				e.Tag = 0
 			}
 			if m != nil {
-				m.Add(q, &e, l.bytes[q])
+				m.Add(q, &e, l.bytes[q], r.Uint32N(10))
 			}
 			l.entries[q] = append(l.entries[q], placed{e, sequence, l.bytes[q]})
 			l.ends[q] = e.End()
@@ -104,7 +104,7 @@ func (l *model) rebuild(set func() *Set) func(Segment, uint64) (*Memory, error) 
 			m.Tick(at.Index, at.Time)
 		}
 		for _, e := range all {
-			m.Add(e.queue, &e.Entry, e.before)
+			m.Add(e.queue, &e.Entry, e.before, 0)
 		}
 		return m, nil
 	}
