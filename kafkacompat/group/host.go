@@ -93,6 +93,9 @@ func (h *Host) Close() {
 	h.tasks.Wait()
 }
 
+// Keeper is the shard that keeps the groups.
+func (h *Host) Keeper() Keeper { return h.cfg.Keeper }
+
 // signal wakes a goroutine that looks at what has changed by itself.
 func signal(c chan struct{}) {
 	select {
