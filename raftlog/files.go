@@ -211,12 +211,9 @@ func (l *Log) reopen(generation int, ckpt *checkpoint.Store) error {
 	}
 	options := l.segmentOptions(generation)
 	options.Accept = func(rec segment.Recovered) error { return l.mayServe(newest, rec) }
-	seg, rec, err := segment.Open(options, floor)
+	seg, _, err := segment.Open(options, floor)
 	if err != nil {
 		return err
-	}
-	if rec.TornBytes > 0 {
-		l.logger.Warn("cut a torn tail", "file", rec.TornFile, "at", rec.TornOffset, "bytes", rec.TornBytes)
 	}
 	l.files.Store(&files{generation: generation, seg: seg, ckpt: ckpt})
 	return nil

@@ -91,8 +91,33 @@ func announce(w writer, node *broker.Broker, took time.Duration) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	whatToTry(w, node.Addresses())
 	_, err := fmt.Fprintln(w, ready)
 	return err
+}
+
+// whatToTry prints the first commands that a newcomer can paste.
+func whatToTry(w writer, addresses []broker.Address) {
+	var hints []string
+	for _, a := range addresses {
+		switch a.Protocol {
+		case broker.Kafka:
+			hints = append(hints,
+				"duolog topic create hello --partitions 4 --bootstrap "+a.Advertised,
+				fmt.Sprintf("echo 'order-42:paid' | kcat -b %s -P -t hello -K:", a.Advertised))
+		case broker.NameServer:
+			hints = append(hints, fmt.Sprintf("a RocketMQ client with the name server address %s, subscribed to hello", a.Advertised))
+		case broker.HTTP:
+			hints = append(hints, fmt.Sprintf("curl http://%s/metrics", a.Advertised))
+		}
+	}
+	for i, hint := range hints {
+		label := "     "
+		if i == 0 {
+			label = "try  "
+		}
+		fmt.Fprintln(w, label+hint)
+	}
 }
 
 func speaks(p broker.Protocol) string {
