@@ -23,7 +23,7 @@ type clock struct {
 	now     time.Time
 	started bool
 	peers   map[uint64]peerClock
-	voters  int
+	voters  []uint64
 	alarm   string
 }
 
@@ -35,13 +35,16 @@ type peerClock struct {
 }
 
 func newClock(wall func() time.Time, maxStep time.Duration, last int64) *clock {
-	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]peerClock{}, voters: 1}
+	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]peerClock{}}
 }
 
-// observe notes a peer's clock.
+// observe notes a peer's clock, if it is a voter.
 func (c *clock) observe(peer uint64, wallMs int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !slices.Contains(c.voters, peer) {
+		return
+	}
 	c.peers[peer] = peerClock{reading: time.UnixMilli(wallMs), heard: time.Now()}
 }
 
@@ -49,7 +52,7 @@ func (c *clock) observe(peer uint64, wallMs int64) {
 func (c *clock) members(voters []uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.voters = len(voters)
+	c.voters = slices.Clone(voters)
 	for id := range c.peers {
 		if !slices.Contains(voters, id) {
 			delete(c.peers, id)
@@ -71,7 +74,13 @@ func (c *clock) read() (int64, string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wall := c.wall()
-	target := c.believable(wall).Round(0) // without the monotonic reading, so that differences are the wall's
+	target, known := c.believable(wall)
+	if !known {
+		// Nobody can have elected this replica yet, so this is no entry's time. It must not become the floor of later
+		// ones: a node may start with a wrong clock.
+		return max(c.last, wall.UnixMilli()), c.alarm
+	}
+	target = target.Round(0) // without the monotonic reading, so that differences are the wall's
 	if !c.started {
 		c.now, c.started = target, true
 	} else {
@@ -83,23 +92,28 @@ func (c *clock) read() (int64, string) {
 	return c.last, c.alarm
 }
 
-// believable is the wall clock, or the majority's if the wall is more than maxStep ahead of that.
-func (c *clock) believable(wall time.Time) time.Time {
+// believable is the wall clock, or the latest time that a majority's clocks have reached if the wall is more than maxStep
+// ahead of that. Voters that were not heard of count as not having reached it; before a majority was heard of nothing is
+// known.
+func (c *clock) believable(wall time.Time) (t time.Time, known bool) {
 	c.alarm = ""
-	if c.voters < 3 || len(c.peers)+1 <= c.voters/2 {
-		return wall
-	}
 	offsets := []time.Duration{0}
-	for _, p := range c.peers {
-		offsets = append(offsets, p.reading.Add(time.Since(p.heard)).Sub(wall))
+	for _, id := range c.voters {
+		if p, ok := c.peers[id]; ok {
+			offsets = append(offsets, p.reading.Add(time.Since(p.heard)).Sub(wall))
+		}
+	}
+	majority := len(c.voters)/2 + 1
+	if len(offsets) < majority {
+		return wall, false
 	}
 	slices.Sort(offsets)
-	median := offsets[(len(offsets)-1)/2]
-	if median < -c.maxStep {
-		c.alarm = "this node's clock is " + (-median).Round(time.Millisecond).String() + " ahead of the majority's; their time is used"
-		return wall.Add(median)
+	reached := offsets[len(offsets)-majority]
+	if reached < -c.maxStep {
+		c.alarm = "this node's clock is " + (-reached).Round(time.Millisecond).String() + " ahead of the majority's; their time is used"
+		return wall.Add(reached), true
 	}
-	return wall
+	return wall, true
 }
 
 // slew moves now towards target by at most a tenth of elapsed; a target that is more than maxStep ahead is jumped to.

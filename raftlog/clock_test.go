@@ -107,3 +107,51 @@ func TestStepShowsBeforePeersAreHeardAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestWrongClocksOfAMinority: whichever of the other voters a leader has heard of, a minority of clocks that are ahead
+// does not carry it away, and neither do learners.
+func TestWrongClocksOfAMinority(t *testing.T) {
+	for _, c := range []struct {
+		voters, ahead, right []uint64 // of whom was heard; voter 1 reads the clock and is ahead
+		believed             bool
+	}{
+		{voters: []uint64{1}, believed: true},
+		{voters: []uint64{1, 2}, right: []uint64{2}},
+		{voters: []uint64{1, 2, 3}, right: []uint64{2, 3}},
+		{voters: []uint64{1, 2, 3}, right: []uint64{3}},
+		{voters: []uint64{1, 2, 3}, ahead: []uint64{2}, right: []uint64{3}, believed: true},
+		{voters: []uint64{1, 2, 3}, ahead: []uint64{7, 8, 9}, right: []uint64{3}},
+		{voters: []uint64{1, 2, 3, 4, 5}, ahead: []uint64{2}, right: []uint64{3}},
+		{voters: []uint64{1, 2, 3, 4, 5}, ahead: []uint64{2}, right: []uint64{3, 4, 5}},
+		{voters: []uint64{1, 2, 3, 4, 5}, ahead: []uint64{2, 3}, right: []uint64{4, 5}, believed: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := newClock(func() time.Time { return time.Now().Add(time.Minute) }, 5*time.Second, 0)
+			clock.members(c.voters)
+			for _, id := range c.ahead {
+				clock.observe(id, time.Now().Add(time.Minute).UnixMilli())
+			}
+			for _, id := range c.right {
+				clock.observe(id, time.Now().UnixMilli())
+			}
+			got, alarm := clock.read()
+			if believed := time.Until(time.UnixMilli(got)) > time.Second; believed != c.believed || believed == (alarm != "") {
+				t.Errorf("%+v: the time is %v ahead, alarm %q", c, time.Until(time.UnixMilli(got)), alarm)
+			}
+		})
+	}
+}
+
+// TestStartWithAWrongClock: what a node reads before it has heard of a majority is not the floor of what it gives later.
+func TestStartWithAWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(func() time.Time { return time.Now().Add(time.Hour) }, 5*time.Second, 0)
+		c.members([]uint64{1, 2, 3})
+		c.read()
+		time.Sleep(time.Second)
+		c.observe(2, time.Now().UnixMilli())
+		if got, alarm := c.read(); alarm == "" || time.Until(time.UnixMilli(got)) > 10*time.Millisecond {
+			t.Fatalf("time %v ahead, alarm %q", time.Until(time.UnixMilli(got)), alarm)
+		}
+	})
+}
