@@ -311,8 +311,9 @@ func (w *simWorld) compact(rng *rand.Rand) {
 	}
 }
 
+// skewClock sets a clock wrong, forwards or back, but only those of a minority of the machines.
 func (w *simWorld) skewClock(rng *rand.Rand) {
-	if n := w.victim(rng); n != nil {
+	if n := w.victim(rng); n != nil && n.host < (w.profile.voters-1)/2 {
 		skew := time.Duration(rng.Int64N(int64(40*time.Second))) - 20*time.Second
 		w.event("%s: the clock is %v off", n, skew.Round(time.Millisecond))
 		n.skew.Store(int64(skew))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,14 +82,15 @@ func (n *simNode) set(s simNodeState) {
 
 func (n *simNode) now() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) }
 
-// hook makes the disk slow. Only the segments' own files are: their locks are channels, so that virtual time passes for
-// those who wait for one.
+// hook makes the disk slow. What waits for it waits in channels: see segment.fileLock.
 func (n *simNode) hook(op vfs.Op) {
-	if d := time.Duration(n.slow.Load()); d > 0 && (op.Kind == vfs.OpSync || op.Kind == vfs.OpWrite) && strings.HasSuffix(op.Name, ".log") {
-		if op.Kind == vfs.OpWrite {
-			d /= 8
-		}
+	d := time.Duration(n.slow.Load())
+	switch {
+	case d == 0:
+	case op.Kind == vfs.OpSync:
 		time.Sleep(d)
+	case op.Kind == vfs.OpWrite:
+		time.Sleep(d / 8)
 	}
 }
 

@@ -88,6 +88,14 @@ func (w *simWorld) run() simReport {
 	}
 	clients.stop()
 	report := simReport{lines: w.describe()}
+	w.end()
+	report.counts, report.elapsed = w.count(), time.Since(w.start)
+	report.violations, report.events = w.violations, w.events
+	return report
+}
+
+// end stops everything.
+func (w *simWorld) end() {
 	w.stop()
 	for _, n := range w.allNodes() {
 		n.stop()
@@ -95,9 +103,6 @@ func (w *simWorld) run() simReport {
 	synctest.Wait() // whoever was answered has noted it
 	close(w.over)
 	w.tasks.Wait()
-	report.counts, report.elapsed = w.count(), time.Since(w.start)
-	report.violations, report.events = w.violations, w.events
-	return report
 }
 
 func (w *simWorld) bootstrap() {
@@ -263,6 +268,9 @@ func (w *simWorld) observe() {
 			if s.Term < old.Term || s.Commit < old.Commit || s.Applied < old.Applied || s.LogTime < old.LogTime || s.Checkpoint < old.Checkpoint {
 				w.violate("%s went back from term %d, commit %d, applied %d, time %d, checkpoint %d to %d, %d, %d, %d, %d", n,
 					old.Term, old.Commit, old.Applied, old.LogTime, old.Checkpoint, s.Term, s.Commit, s.Applied, s.LogTime, s.Checkpoint)
+			}
+			if ahead := time.Until(time.UnixMilli(s.LogTime)); ahead > w.profile.options.MaxClockStep+time.Second {
+				w.violate("%s: log time is %v ahead of a majority's clocks", n, ahead)
 			}
 		}
 	}
