@@ -56,6 +56,10 @@ func (l *Log) openFiles() error {
 	if err != nil {
 		return err
 	}
+	// A killed process may have renamed the file without having synced that: what is built on it must not outlive it.
+	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil {
+		return err
+	}
 	l.dropGenerationsBut(n)
 	ckpt, err := openCheckpoints(l, n)
 	if err != nil {
