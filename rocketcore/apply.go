@@ -74,6 +74,8 @@ func (a *applying) command(c *raftlog.Applied) any {
 			return a.deleteProgress(c)
 		case command.KindExpireProducers:
 			return a.expireProducers(c)
+		case command.KindCoordinate:
+			return a.coordinate(c)
 		}
 	}
 	return ErrUndecodable
@@ -284,14 +286,18 @@ func (a *applying) commitProgress(c *raftlog.Applied) any {
 	}
 	for _, c := range commits {
 		item := progress.Item{Offset: c.Offset, LeaderEpoch: c.LeaderEpoch, Time: a.entry.Time, Metadata: c.Metadata}
-		if a.progress.Commit(progress.Key{Group: c.Group, Queue: c.Queue}, item, c.Rewind) {
-			a.mixBytes(c.Group)
-			a.mixBytes(string(c.Queue.Topic[:]))
-			a.mixBytes(c.Metadata)
-			a.mix(uint64(c.Queue.Number), uint64(c.Offset), uint64(c.LeaderEpoch))
+		if k := (progress.Key{Group: c.Group, Queue: c.Queue}); a.progress.Commit(k, item, c.Rewind) {
+			a.mixCommit(k, c.Offset, c.LeaderEpoch, c.Metadata)
 		}
 	}
 	return nil
+}
+
+func (a *applying) mixCommit(k progress.Key, offset message.Offset, epoch int32, metadata string) {
+	a.mixBytes(k.Group)
+	a.mixBytes(string(k.Queue.Topic[:]))
+	a.mixBytes(metadata)
+	a.mix(uint64(k.Queue.Number), uint64(offset), uint64(epoch))
 }
 
 func (a *applying) deleteProgress(c *raftlog.Applied) any {
@@ -304,13 +310,17 @@ func (a *applying) deleteProgress(c *raftlog.Applied) any {
 		queues = a.progress.Queues(d.Group)
 	}
 	for _, q := range queues {
-		if a.progress.Delete(progress.Key{Group: d.Group, Queue: q}) {
-			a.mixBytes(d.Group)
-			a.mixBytes(string(q.Topic[:]))
-			a.mix(uint64(q.Number), ^uint64(0))
-		}
+		a.forget(progress.Key{Group: d.Group, Queue: q})
 	}
 	return nil
+}
+
+func (a *applying) forget(k progress.Key) {
+	if a.progress.Delete(k) {
+		a.mixBytes(k.Group)
+		a.mixBytes(string(k.Queue.Topic[:]))
+		a.mix(uint64(k.Queue.Number), ^uint64(0))
+	}
 }
 
 func (a *applying) expireProducers(c *raftlog.Applied) any {

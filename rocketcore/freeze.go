@@ -17,11 +17,13 @@ const (
 	recordQueue    = 'q'
 	recordProducer = 'p'
 	recordProgress = 'g'
+	recordState    = 's'
 	recordRefused  = 'r'
 	recordPiece    = 'i'
 )
 
-const metaVersion = 1
+// metaVersion is 2 since progress says when it expires.
+const metaVersion = 2
 
 // dump is how much of a segment's index in memory is in the last published checkpoint. It is there until the sidecar stands.
 type dump struct {
@@ -38,6 +40,7 @@ type frozen struct {
 	queues    *cow.Frozen[message.Queue]
 	producers *cow.Frozen[producer.Key]
 	progress  *cow.Frozen[progress.Key]
+	states    *cow.Frozen[string]
 	refused   *cow.Frozen[uint64]
 	dumps     []frozenDump
 	life      uint64
@@ -57,7 +60,7 @@ func (m *machine) Freeze() raftlog.Frozen {
 	defer m.mu.Unlock()
 	f := &frozen{
 		m: m, at: m.applied, meta: m.encodeMeta(), queues: m.changes.Freeze(), producers: m.producers.Tracker.Freeze(),
-		progress: m.progress.Tracker.Freeze(), refused: m.refused.tracker.Freeze(), life: m.life,
+		progress: m.progress.Tracker.Freeze(), states: m.states.Tracker.Freeze(), refused: m.refused.tracker.Freeze(), life: m.life,
 	}
 	for sequence, d := range m.dumps {
 		f.dumps = append(f.dumps, frozenDump{
@@ -78,6 +81,7 @@ func (f *frozen) Release(published bool) {
 	m.changes.Release(published)
 	m.producers.Tracker.Release(published)
 	m.progress.Tracker.Release(published)
+	m.states.Tracker.Release(published)
 	m.refused.tracker.Release(published)
 	if !published {
 		return
@@ -107,6 +111,9 @@ func (f *frozen) Records(emit func(key, value []byte) error) error {
 		return err
 	}
 	if err := emitPart(m, f.progress, progressKey, m.progress.Encode, emit); err != nil {
+		return err
+	}
+	if err := emitPart(m, f.states, stateKey, m.states.Encode, emit); err != nil {
 		return err
 	}
 	if err := emitPart(m, f.refused, refusedKey, m.refused.encode, emit); err != nil {
@@ -171,6 +178,8 @@ func progressKey(k progress.Key) []byte {
 	b = append(append(b, k.Group...), k.Queue.Topic[:]...)
 	return binary.BigEndian.AppendUint32(b, uint32(k.Queue.Number))
 }
+
+func stateKey(key string) []byte { return append([]byte{recordState}, key...) }
 
 func refusedKey(bucket uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{recordRefused}, bucket)

@@ -73,6 +73,8 @@ func DescribeCommand(kind, version uint8, head, body []byte, records bool) (Desc
 		var before int64
 		before, err = command.DecodeExpireProducers(whole)
 		d.add("before", before)
+	case command.KindCoordinate:
+		err = d.coordinate(whole)
 	default:
 		err = command.ErrUndecodable
 	}
@@ -80,6 +82,25 @@ func DescribeCommand(kind, version uint8, head, body []byte, records bool) (Desc
 		return d, fmt.Errorf("command %d, version %d: %w", kind, version, ErrUndecodable)
 	}
 	return d, nil
+}
+
+func (d *Description) coordinate(whole []byte) error {
+	c, err := command.DecodeCoordinate(whole)
+	d.add("term", c.Term)
+	for _, s := range c.Steps {
+		fields := []Field{{"name", s.Name}}
+		switch s.Kind {
+		case command.StepPut:
+			fields = append(fields, Field{"value", bytesOrNull(s.Value)})
+		case command.StepCommit:
+			fields = append(append(fields, queueFields(s.Queue)...), Field{"offset", int64(s.Offset)},
+				Field{"leader-epoch", s.LeaderEpoch}, Field{"expires", s.Expires}, Field{"metadata", s.Metadata})
+		case command.StepForget:
+			fields = append(append(fields, queueFields(s.Queue)...), Field{"time", s.Time})
+		}
+		d.Parts = append(d.Parts, Description{Name: command.StepName(s.Kind), Fields: fields})
+	}
+	return err
 }
 
 func queueFields(q message.Queue) []Field {
@@ -212,7 +233,9 @@ func DescribeRecord(key, value []byte) (Description, error) {
 		item, _ := r.progress.Get(progress.Key{Group: k.Group, Queue: k.Queue})
 		d = Description{Name: "progress", Fields: append(append([]Field{{"group", k.Group}}, queueFields(k.Queue)...),
 			Field{"offset", int64(item.Offset)}, Field{"leader-epoch", item.LeaderEpoch}, Field{"time", item.Time},
-			Field{"metadata", item.Metadata})}
+			Field{"expires", item.Expires}, Field{"metadata", item.Metadata})}
+	case recordState:
+		d = Description{Name: "state", Fields: []Field{{"key", string(key[1:])}, {"value", bytesOrNull(value)}}}
 	case recordRefused:
 		return describeRefused(key[1:], value)
 	case recordPiece:

@@ -30,6 +30,12 @@ func TestDescribeCommands(t *testing.T) {
 	batch := message.Build([]message.Record{{Timestamp: 7, Key: []byte("k"), Headers: []message.Header{{Key: "h"}}}}, message.BuildOptions{})
 	a := command.Append{Queue: q, Tag: 9, HasTag: true, Batch: batch, Beside: message.EncodeFacts([]message.Facts{{Flag: 5}})}
 	d := command.DeleteProgress{Group: "g", Queues: []message.Queue{q}}
+	c := NewChange(3)
+	c.Put("a", []byte("x"))
+	c.Delete("b")
+	c.Commit("g", Progress{Queue: q, Offset: 4, Expires: -1, Metadata: "m"})
+	c.Forget("g", q, 9)
+	c.ForgetAll("g")
 	for _, c := range []struct {
 		kind uint8
 		head []byte
@@ -44,6 +50,8 @@ func TestDescribeCommands(t *testing.T) {
 			[]string{"commit group=g", "offset=4", "rewind=false metadata=m"}},
 		{command.KindDeleteProgress, nil, d.Encode(), []string{"delete-progress group=g all=false {queue"}},
 		{command.KindExpireProducers, nil, command.EncodeExpireProducers(77), []string{"expire-producers before=77"}},
+		{command.KindCoordinate, nil, c.body, []string{"coordinate term=3 {put name=a value=\"x\"} {delete name=b}", "{commit name=g topic=AQAA",
+			"offset=4", "expires=-1 metadata=m}", "{forget name=g topic=AQAA", "time=9} {forget-all name=g}"}},
 	} {
 		d, err := DescribeCommand(c.kind, 1, c.head, c.body, true)
 		for _, want := range c.want {

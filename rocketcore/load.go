@@ -116,6 +116,8 @@ func orCorrupt(err error) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 // checkStored says what is wrong with a batch that should be one of count records.
 func checkStored(b message.Batch, count int) string {
 	switch {
@@ -125,7 +127,7 @@ func checkStored(b message.Batch, count int) string {
 		return "the batch is not of format version 2"
 	case b.Count() != count:
 		return fmt.Sprintf("the batch has %d records, the index says %d", b.Count(), count)
-	case crc32.Checksum(b[batchCRCFrom:], castagnoli) != b.CRC():
+	case checksum(b[batchCRCFrom:]) != b.CRC():
 		return "the batch does not match its checksum"
 	}
 	return ""

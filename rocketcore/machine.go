@@ -8,6 +8,7 @@ import (
 	"github.com/duolog/duolog/rocketcore/internal/cow"
 	"github.com/duolog/duolog/rocketcore/internal/index"
 	"github.com/duolog/duolog/rocketcore/internal/producer"
+	"github.com/duolog/duolog/rocketcore/internal/states"
 	"github.com/duolog/duolog/rocketcore/message"
 	"github.com/duolog/duolog/rocketcore/progress"
 )
@@ -36,6 +37,7 @@ type machine struct {
 	terms     []termStart
 	producers *producer.Table
 	progress  *progress.Table
+	states    *states.Table
 	refused   refusals
 
 	segment *index.Memory // of the segment that the last entry lies in
@@ -81,7 +83,7 @@ func (m *machine) clear() {
 	m.counters.queues.Sub(float64(len(m.queues)))
 	m.hash, m.nextID, m.applied, m.covered, m.time, m.terms = 0, 1, 0, 0, 0, nil
 	m.queues = map[message.Queue]*queue{}
-	m.producers, m.progress = producer.New(0), progress.New()
+	m.producers, m.progress, m.states = producer.New(0), progress.New(), states.New()
 	m.refused = refusals{}
 	m.segment, m.dumps = nil, map[uint64]*dump{}
 	m.changes.Reset()

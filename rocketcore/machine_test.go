@@ -30,6 +30,8 @@ func randomCommand(r *rand.Rand, trim func(message.Queue) command.Trim) raftlog.
 		c.Kind, c.Body = command.KindDeleteProgress, d.Encode()
 	case n < 9:
 		c.Kind, c.Body = command.KindExpireProducers, command.EncodeExpireProducers(int64(r.IntN(2000)))
+	case n < 11:
+		c.Kind, c.Body = command.KindCoordinate, randomChange(r, q).body
 	default:
 		o := message.BuildOptions{}
 		if r.IntN(2) == 0 {
@@ -38,6 +40,28 @@ func randomCommand(r *rand.Rand, trim func(message.Queue) command.Trim) raftlog.
 		records := make([]message.Record, 1+r.IntN(3))
 		a := command.Append{Queue: q, Batch: message.Build(records, o)}
 		c.Kind, c.Head, c.Body = command.KindAppend, a.Head(), a.Batch
+	}
+	return c
+}
+
+func randomChange(r *rand.Rand, q message.Queue) *Change {
+	c := NewChange(uint64(r.IntN(8) / 7 * 2))
+	for range 1 + r.IntN(4) {
+		group := fmt.Sprint("g", r.IntN(4))
+		switch r.IntN(6) {
+		case 0, 1:
+			c.Put(group, fmt.Append(nil, r.IntN(1000)))
+		case 2:
+			c.Delete(group)
+		case 3:
+			c.Commit(group, Progress{Queue: q, Offset: message.Offset(r.IntN(50)), Expires: int64(r.IntN(3)) - 1})
+		case 4:
+			c.Forget(group, q, int64(r.IntN(2000)))
+		case 5:
+			if r.IntN(4) == 0 {
+				c.ForgetAll(group)
+			}
+		}
 	}
 	return c
 }

@@ -199,6 +199,10 @@ func (m *machine) dump() string {
 			fmt.Fprintf(&b, "progress %s %s %v\n", g, q, m.encodeProgress(g, q))
 		}
 	}
+	for _, k := range m.states.Keys("") {
+		v, _ := m.states.Get(k)
+		fmt.Fprintf(&b, "state %s %q\n", k, v)
+	}
 	fmt.Fprintf(&b, "producers %d refused %v terms %v\n", m.producers.Len(), slices.Sorted(maps.Keys(m.refused.within(0, m.applied))), m.terms)
 	queues := m.sortedKeys()
 	ids := map[uint64]bool{}

@@ -21,6 +21,9 @@ type Progress struct {
 	LeaderEpoch int32          // as the client gave it; -1 = unknown
 	CommitTime  int64          // ms, set from the log when it is stored
 	Metadata    string         // the client's; at most Options.MetadataBytes
+	// Expires says when the commit may be forgotten, to whoever looks for such: 0 never, otherwise as agreed with those who
+	// commit. The shard keeps it, and forgets nothing by itself. Only a Change can set it.
+	Expires int64
 	// Rewind lets this commit lower the offset. Without it a lower offset changes nothing: progress goes back only when a
 	// client asks for it. Not stored.
 	Rewind bool
@@ -180,7 +183,7 @@ func (s *Store) Progress(group string, q message.Queue) (Progress, bool) {
 
 func progressOf(q message.Queue, item progress.Item) Progress {
 	return Progress{
-		Queue: q, Offset: item.Offset, LeaderEpoch: item.LeaderEpoch, CommitTime: item.Time, Metadata: item.Metadata,
+		Queue: q, Offset: item.Offset, LeaderEpoch: item.LeaderEpoch, CommitTime: item.Time, Expires: item.Expires, Metadata: item.Metadata,
 	}
 }
 
@@ -195,6 +198,13 @@ func (s *Store) GroupProgress(group string) []Progress {
 		out[i] = progressOf(q, item)
 	}
 	return out
+}
+
+// HasProgress says whether a group has progress.
+func (s *Store) HasProgress(group string) bool {
+	s.machine.mu.RLock()
+	defer s.machine.mu.RUnlock()
+	return s.machine.progress.Has(group)
 }
 
 // Groups lists the groups that have progress, in order.

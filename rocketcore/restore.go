@@ -73,6 +73,9 @@ func (r *restoring) record(kind byte, key, value []byte) error {
 			return err
 		}
 		return r.progress.Restore(k, value)
+	case recordState:
+		r.states.Restore(string(key), value)
+		return nil
 	case recordRefused:
 		if len(key) != 8 {
 			return errRecord

@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write what scripts answer into testdata
 //	open 1/0 1/1                 topic/number
 //	append 1/0 n=2 pid=7 epoch=0 seq=0 time=5 max=1000 logtime
 //	trim 1/0 3 · delete 1/0 · commit group 1/0 5 rewind · forget group [1/0] · expire 500 · raw KIND VERSION HEX
+//	coordinate TERM then any of  put:KEY:VALUE drop:KEY commit:GROUP:1/0:OFFSET:EXPIRES forget:GROUP:1/0:TIME forget-all:GROUP
 //
 // Other lines are no entries: "time MS" sets the log's time, "roll" begins a segment, "checkpoint" publishes one, "give up" fails to,
 // "restart" makes a new machine from the last checkpoint and the log, "lose" does that without index files, "state" prints the
@@ -188,6 +189,8 @@ func (s *script) command(w []string) raftlog.Command {
 	case "forget":
 		d := command.DeleteProgress{Group: w[1], All: len(w) == 2, Queues: s.queues(w[2:])}
 		c.Kind, c.Body = command.KindDeleteProgress, d.Encode()
+	case "coordinate":
+		c.Kind, c.Body = command.KindCoordinate, s.change(w[1:]).body
 	case "expire":
 		c.Kind, c.Body = command.KindExpireProducers, command.EncodeExpireProducers(s.number(w[1]))
 	case "raw":
@@ -202,6 +205,28 @@ func (s *script) command(w []string) raftlog.Command {
 		}
 	default:
 		s.t.Fatalf("what is %q?", w[0])
+	}
+	return c
+}
+
+func (s *script) change(w []string) *Change {
+	c := NewChange(uint64(s.number(w[0])))
+	for _, word := range w[1:] {
+		a := strings.Split(word, ":")
+		switch a[0] {
+		case "put":
+			c.Put(a[1], []byte(a[2]))
+		case "drop":
+			c.Delete(a[1])
+		case "commit":
+			c.Commit(a[1], Progress{Queue: s.queue(a[2]), Offset: message.Offset(s.number(a[3])), LeaderEpoch: -1, Expires: s.number(a[4])})
+		case "forget":
+			c.Forget(a[1], s.queue(a[2]), s.number(a[3]))
+		case "forget-all":
+			c.ForgetAll(a[1])
+		default:
+			s.t.Fatalf("what is %q?", word)
+		}
 	}
 	return c
 }
@@ -274,9 +299,17 @@ func (s *script) state() string {
 	}
 	for _, g := range s.store.Groups() {
 		for _, p := range s.store.GroupProgress(g) {
-			fmt.Fprintf(&out, "%s %d/%d: %d at %d\n", g, p.Queue.Topic[0], p.Queue.Number, p.Offset, p.CommitTime)
+			fmt.Fprintf(&out, "%s %d/%d: %d at %d", g, p.Queue.Topic[0], p.Queue.Number, p.Offset, p.CommitTime)
+			if p.Expires != 0 {
+				fmt.Fprintf(&out, " expires %d", p.Expires)
+			}
+			out.WriteString("\n")
 		}
 	}
+	_ = s.store.States("", func(key string, value []byte) error {
+		fmt.Fprintf(&out, "%s = %s\n", key, value)
+		return nil
+	})
 	return out.String()
 }
 

@@ -32,6 +32,9 @@ func (l *Later) Put(c Late) bool {
 	return len(l.pending) >= l.limit
 }
 
+// Drop forgets a commit that waits.
+func (l *Later) Drop(k Key) { delete(l.pending, k) }
+
 // Len is the number of commits that wait.
 func (l *Later) Len() int { return len(l.pending) }
 

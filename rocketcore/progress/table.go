@@ -33,6 +33,7 @@ type Item struct {
 	Offset      message.Offset // next to be consumed
 	LeaderEpoch int32          // as the client gave it, -1 = unknown
 	Time        int64          // of the commit, ms
+	Expires     int64          // the committer's word on how long it is kept; opaque
 	Metadata    string
 }
 
@@ -111,10 +112,13 @@ func (t *Table) Queues(group string) []message.Queue {
 	return slices.SortedFunc(maps.Keys(t.groups[group]), CompareQueues)
 }
 
+// Has says whether a group has progress.
+func (t *Table) Has(group string) bool { return len(t.groups[group]) > 0 }
+
 // Groups lists the groups that have progress, in order.
 func (t *Table) Groups() []string { return slices.Sorted(maps.Keys(t.groups)) }
 
-const formHeader = 8 + 4 + 8
+const formHeader = 8 + 4 + 8 + 8
 
 var errForm = errors.New("the record of a group's progress is malformed")
 
@@ -128,6 +132,7 @@ func (t *Table) Encode(k Key) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.Offset))
 	b = binary.LittleEndian.AppendUint32(b, uint32(h.LeaderEpoch))
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.Time))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.Expires))
 	return append(b, h.Metadata...)
 }
 
@@ -145,6 +150,7 @@ func (t *Table) Restore(k Key, form []byte) error {
 		Offset:      message.Offset(binary.LittleEndian.Uint64(form)),
 		LeaderEpoch: int32(binary.LittleEndian.Uint32(form[8:])),
 		Time:        int64(binary.LittleEndian.Uint64(form[12:])),
+		Expires:     int64(binary.LittleEndian.Uint64(form[20:])),
 		Metadata:    string(form[formHeader:]),
 	}}
 	return nil

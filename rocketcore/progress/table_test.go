@@ -83,7 +83,7 @@ func TestLater(t *testing.T) {
 
 func FuzzRestore(f *testing.F) {
 	table, k := New(), Key{"g", queue(1, 0)}
-	table.Commit(k, Item{1, 2, 3, "meta"}, false)
+	table.Commit(k, Item{Offset: 1, LeaderEpoch: 2, Time: 3, Expires: -1, Metadata: "meta"}, false)
 	f.Add(table.Encode(k))
 	f.Fuzz(func(t *testing.T, form []byte) {
 		table := New()

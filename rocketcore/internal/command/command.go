@@ -16,6 +16,7 @@ const (
 	KindCommitProgress  = 5
 	KindDeleteProgress  = 6
 	KindExpireProducers = 7
+	KindCoordinate      = 8
 )
 
 // Version is the version of every kind that this program proposes.
@@ -29,6 +30,7 @@ func Name(kind uint8) string {
 	names := map[uint8]string{
 		KindAppend: "append", KindOpenQueues: "open-queues", KindDeleteQueues: "delete-queues", KindTrim: "trim",
 		KindCommitProgress: "commit-progress", KindDeleteProgress: "delete-progress", KindExpireProducers: "expire-producers",
+		KindCoordinate: "coordinate",
 	}
 	if n, ok := names[kind]; ok {
 		return n

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -74,6 +75,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint8(KindCommitProgress), EncodeCommits([]Commit{{"g", q1, 1, 2, true, "m"}, {"h", q1, 1, 2, true, "m"}}))
 	f.Add(uint8(KindDeleteProgress), d.Encode())
 	f.Add(uint8(KindExpireProducers), EncodeExpireProducers(9))
+	f.Add(uint8(KindCoordinate), AppendStep(AppendCoordinate(nil, 7), &Step{Kind: StepPut, Name: "a", Value: []byte("x")}))
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		var again []byte
 		switch kind {
@@ -97,6 +99,15 @@ func FuzzDecode(f *testing.F) {
 				return
 			}
 			again = EncodeTrims(trims)
+		case KindCoordinate:
+			c, err := DecodeCoordinate(b)
+			if err != nil {
+				return
+			}
+			again = AppendCoordinate(nil, c.Term)
+			for i := range c.Steps {
+				again = AppendStep(again, &c.Steps[i])
+			}
 		default:
 			_, _ = DecodeCommits(b)
 			_, _ = DecodeDeleteProgress(b)
@@ -107,4 +118,36 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("kind %d: %x became %x", kind, b, again)
 		}
 	})
+}
+
+func TestCoordinate(t *testing.T) {
+	want := Coordinate{Term: 7, Steps: []Step{
+		{Kind: StepPut, Name: "key", Value: []byte("value")},
+		{Kind: StepDelete, Name: ""},
+		{Kind: StepCommit, Name: "g", Queue: q1, Offset: 1, LeaderEpoch: -1, Expires: -1, Metadata: "m"},
+		{Kind: StepForget, Name: "g", Queue: q2, Time: 5},
+		{Kind: StepForgetAll, Name: "g"},
+	}}
+	b := AppendCoordinate(nil, want.Term)
+	ends := map[int]bool{len(b): true}
+	for i := range want.Steps {
+		b = AppendStep(b, &want.Steps[i])
+		ends[len(b)] = true
+		if StepName(want.Steps[i].Kind) == "unknown" {
+			t.Errorf("kind %d has no name", want.Steps[i].Kind)
+		}
+	}
+	if got, err := DecodeCoordinate(b); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for n := range b {
+		if _, err := DecodeCoordinate(b[:n]); (err == nil) != ends[n] {
+			t.Errorf("%d of %d bytes: %v", n, len(b), err)
+		}
+	}
+	for _, s := range []Step{{Kind: StepPut, Name: "empty"}, {Kind: 0}, {Kind: 6}} {
+		if _, err := DecodeCoordinate(AppendStep(AppendCoordinate(nil, 0), &s)); !errors.Is(err, ErrUndecodable) {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
 }
