@@ -57,10 +57,7 @@ func (l *Log) checkAppend(hard *HardState, entries []Entry) error {
 	if first <= last && first <= commit {
 		return fmt.Errorf("%w: entry %d would supersede what is committed up to %d", ErrInvariant, first, commit)
 	}
-	term, err := l.Term(first - 1)
-	if err == nil && first <= last {
-		term, err = l.Term(first)
-	}
+	term, err := l.Term(first - 1) // an entry that is superseded may have a higher term: its leader lost
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (r *replay) entry(f *frame, off int64) (why string) {
 	if f.index > t.first {
 		termBefore = t.term(f.index - 1)
 	}
-	if f.term < termBefore || t.holds(f.index) && f.term < t.term(f.index) {
+	if f.term < termBefore {
 		return fmt.Sprintf("entry %d goes back to term %d", f.index, f.term)
 	}
 	t.put(f.index, f.term, uint32(off), f.length)
