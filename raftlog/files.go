@@ -195,15 +195,17 @@ func openCheckpoints(l *Log, generation int) (*checkpoint.Store, error) {
 	for _, damage := range ckpt.Damaged() {
 		l.logger.Error("a checkpoint is damaged; the one before it is used", "err", damage)
 	}
+	damage := append(ckpt.Damaged(), checkpoint.ErrDamaged)
 	for n := ckpt.Newest(); n != nil; n = ckpt.Newest() {
 		err := n.Verify()
 		if err == nil {
 			return ckpt, nil
 		}
+		damage = append(damage, err)
 		l.logger.Error("a checkpoint is damaged; the one before it is used", "index", n.Index, "err", err)
 		ckpt.DropNewest()
 	}
-	return nil, fmt.Errorf("no checkpoint can be read: %w", errors.Join(append(ckpt.Damaged(), checkpoint.ErrDamaged)...))
+	return nil, fmt.Errorf("no checkpoint can be read: %w", errors.Join(damage...))
 }
 
 // reopen recovers a generation's segments.

@@ -190,6 +190,7 @@ func (l *Log) Close() error {
 		l.inbox.signal()
 		l.tasks.Wait()
 		l.applier.awaitCheckpoint()
+		l.seg().SetCommit(l.applied.Load()) // what is applied is here; a higher index might speak of entries that are not
 		l.closed = l.seg().Close()
 		if err := l.Failed(); err != nil {
 			l.closed = nil // it was reported when it happened; the files are as recovery expects them
