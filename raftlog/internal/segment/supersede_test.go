@@ -21,6 +21,7 @@ func TestSupersedingEntryMayHaveALowerTerm(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		must(fs.SyncDir("")) // the directory above the log's is not its own
 		must(l.Append(&HardState{Term: 5}, append(entries(2, 4, 4, 50), entries(5, 6, 5, 50)...)))
 		if roll {
 			must(l.Roll())
