@@ -34,6 +34,7 @@ type simNode struct {
 	machine *simMachine
 	state   simNodeState
 	excuse  error // a failure that was injected, and that may end this life
+	floor   Index // what the next life must know to be committed
 }
 
 type simNodeState uint8
@@ -107,6 +108,9 @@ func (n *simNode) start() {
 	n.excuse = nil
 	n.mu.Unlock()
 	disk.BeforeOp(n.hook)
+	if !n.w.calmed.Load() && n.chance.chance(0.15) {
+		disk.CrashAt(vfs.Before(disk.Count(vfs.AnyKind) + int(n.chance.uint64()%40))) // recovery, or soon after it
+	}
 	machine := newSimMachine(n.w.ledger, n.id)
 	machine.noDedup = n.w.profile.noDedup
 	l, err := prepare(n.config(disk, machine, life))
@@ -147,6 +151,9 @@ func (n *simNode) live(l *Log, machine *simMachine, life int) {
 	n.w.event("%s starts: term %d, commit %d, entries %d to %d, checkpoint %d",
 		n, hard.Term, hard.Commit, l.seg().First(), l.seg().Last(), l.ckpt().Newest().Index)
 	n.w.starts.Add(1)
+	if Index(hard.Commit) < n.floor {
+		n.w.violate("%s comes back with commit %d, which was %d when it went down", n, hard.Commit, n.floor)
+	}
 	n.w.ledger.reopened(n.id, Term(hard.Term), ReplicaID(hard.Vote))
 	l.breaks = n.w.profile.breaks
 	n.mu.Lock()
@@ -234,8 +241,11 @@ func (n *simNode) stopAs(then simNodeState) {
 	}
 	n.w.event("%s stops in order", n)
 	failed := l.Failed()
+	applied := l.Applied()
 	err := errors.Join(l.Close(), failed)
 	switch {
+	case err == nil && !n.disk.Crashed():
+		n.floor = max(n.floor, applied)
 	case n.disk.Crashed():
 		n.reboot(n.w.profile.loss(n.chance.uint64()))
 	case n.excuse != nil && errors.Is(err, n.excuse):
@@ -254,6 +264,7 @@ func (n *simNode) leave(then simNodeState) *Log {
 	l := n.log
 	if l != nil {
 		n.w.snapshots.Add(l.Metrics().Snapshots)
+		n.floor = max(n.floor, l.Status().Checkpoint)
 		n.log, n.state = nil, then
 	}
 	return l

@@ -127,11 +127,6 @@ func (p *simProfile) loss(random uint64) vfs.Loss {
 	return p.powerLoss(random / 3)
 }
 
-// failureLoss is what an operator's restart of a machine with a failed disk leaves: after a failed sync the kernel may
-// hold pages that will never be written, so the machine is restarted, not only the process.
-func (p *simProfile) failureLoss(random uint64) vfs.Loss {
-	if loss := p.powerLoss(random); !loss.Process {
-		return loss
-	}
-	return vfs.DropUnsynced
-}
+// failureLoss is what a restart after a failed write or sync leaves. Where it is the process alone that starts again, the
+// system still shows pages that it has given up writing.
+func (p *simProfile) failureLoss(random uint64) vfs.Loss { return p.powerLoss(random) }

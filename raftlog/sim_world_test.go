@@ -29,6 +29,8 @@ type simWorld struct {
 	random  *simRandom // for who restarts when; the others have their own
 	start   time.Time
 
+	calmed atomic.Bool // no more faults
+
 	// For simCounts.
 	faults                             int
 	reads, snapshots, starts, replaced atomic.Int64
@@ -279,6 +281,7 @@ func (w *simWorld) observe() {
 // calm ends all faults: the network is whole and quick, the disks are fast, the clocks agree, everybody is up.
 func (w *simWorld) calm() {
 	w.event("calm")
+	w.calmed.Store(true)
 	w.net.calm()
 	for _, n := range w.allNodes() {
 		n.calm()
