@@ -160,6 +160,7 @@ func BenchmarkRead(b *testing.B) {
 					b.Fatal(err)
 				}
 				batches += len(r.Batches)
+				r.Release()
 				if from = r.Next; from >= bounds.End {
 					from = 0
 				}

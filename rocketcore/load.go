@@ -3,6 +3,7 @@ package rocketcore
 import (
 	"fmt"
 	"hash/crc32"
+	"sync"
 
 	"github.com/duolog/duolog/raftlog"
 	"github.com/duolog/duolog/rocketcore/internal/command"
@@ -17,13 +18,25 @@ const (
 	wasteBytes = 16 << 10
 )
 
+// loader reads batches that were picked for one view of a queue.
+type loader struct {
+	store   *Store
+	view    *view
+	buffers []*[]byte // taken from readBuffers
+}
+
+// readBuffers holds buffers for large reads: clearing new memory for them would cost a fifth of the read.
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, pooledBytes); return &b }}
+
+const pooledBytes = 1 << 20
+
 // load reads and verifies batches. On an error it returns those before it; the error only if there are none.
-func (s *Store) load(v *view, places []place) ([]Found, error) {
+func (l *loader) load(places []place) ([]Found, error) {
 	out := make([]Found, 0, len(places))
 	for len(places) > 0 {
-		n := s.together(places)
+		n := l.store.together(places)
 		var err error
-		if out, err = s.loadTogether(v, places[:n], out); err != nil {
+		if out, err = l.loadTogether(places[:n], out); err != nil {
 			if len(out) > 0 {
 				return out, nil
 			}
@@ -32,6 +45,16 @@ func (s *Store) load(v *view, places []place) ([]Found, error) {
 		places = places[n:]
 	}
 	return out, nil
+}
+
+// load reads one batch.
+func (s *Store) load(v *view, p place) (Found, error) {
+	l := loader{store: s, view: v}
+	found, err := l.load([]place{p})
+	if err != nil {
+		return Found{}, err
+	}
+	return found[0], nil
 }
 
 // together says how many of the first places to fetch with one read.
@@ -54,13 +77,24 @@ func (s *Store) together(places []place) int {
 	return n
 }
 
+// buffer returns memory for a read, from the pool if it is worth it.
+func (l *loader) buffer(n int) []byte {
+	if n < pooledBytes/4 || n > pooledBytes {
+		return make([]byte, n)
+	}
+	b := readBuffers.Get().(*[]byte)
+	l.buffers = append(l.buffers, b)
+	return (*b)[:n:n]
+}
+
 // loadTogether reads places that lie side by side, and adds what stands there to out.
-func (s *Store) loadTogether(v *view, places []place, out []Found) ([]Found, error) {
+func (l *loader) loadTogether(places []place, out []Found) ([]Found, error) {
+	s := l.store
 	first, last := &places[0], &places[len(places)-1]
 	span := raftlog.Place{
 		Segment: first.leaf.Sequence(), Offset: first.Offset, Length: last.Offset + uint32(last.Size) - first.Offset,
 	}
-	buf := make([]byte, span.Length)
+	buf := l.buffer(int(span.Length))
 	s.readers <- struct{}{}
 	err := s.reader.ReadAt(span, 0, buf)
 	<-s.readers
@@ -72,7 +106,7 @@ func (s *Store) loadTogether(v *view, places []place, out []Found) ([]Found, err
 	for i := range places {
 		p := &places[i]
 		at := p.Offset - first.Offset
-		f, err := s.verify(v, p, buf[at:at+uint32(p.Size):at+uint32(p.Size)])
+		f, err := s.verify(l.view, p, buf[at:at+uint32(p.Size):at+uint32(p.Size)])
 		if err != nil {
 			return out, err
 		}

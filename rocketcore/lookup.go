@@ -35,11 +35,8 @@ func (s *Store) Lookup(p message.Position) (f Found, ordinal int, err error) {
 	if !ok || message.Offset(at.Base)+message.Offset(ordinal) < v.start {
 		return Found{}, 0, missing
 	}
-	found, err := s.load(&v, []place{at})
-	if err != nil {
-		return Found{}, 0, err
-	}
-	return found[0], ordinal, nil
+	f, err = s.load(&v, at)
+	return f, ordinal, err
 }
 
 // queueAt reads the entry of the log and finds the queue that the record at p was meant for. An entry whose segment is gone

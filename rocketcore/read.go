@@ -34,6 +34,17 @@ type ReadResult struct {
 	// Start and End are the queue's bounds at the time of the read: the first offset that is kept, and the next to be
 	// assigned. Everything below End is committed.
 	Start, End message.Offset
+
+	buffers []*[]byte
+}
+
+// Release gives the memory of the batches, and of what stands beside them, back for other reads. It need not be called; after
+// it, they must not be used any more. Records that Store.Records returned stay valid.
+func (r *ReadResult) Release() {
+	for _, b := range r.buffers {
+		readBuffers.Put(b)
+	}
+	r.buffers = nil
 }
 
 // Found is one stored batch.
@@ -76,7 +87,9 @@ func (s *Store) Read(q message.Queue, from message.Offset, o ReadOptions) (ReadR
 		}
 		p := picker{store: s, view: v, from: from, options: o, next: from}
 		if err = p.pick(); err == nil {
-			result.Batches, err = s.load(&v, p.picked)
+			l := loader{store: s, view: &v}
+			result.Batches, err = l.load(p.picked)
+			result.buffers = l.buffers
 			result.Next = p.next
 			if n := len(result.Batches); n < len(p.picked) {
 				if result.Next = from; n > 0 {

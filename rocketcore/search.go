@@ -89,11 +89,10 @@ func (s *Store) offsetAt(v *view, timeMs int64) (message.Offset, int64, bool, er
 
 // recordAt finds a batch's first kept record at or after a time.
 func (s *Store) recordAt(v *view, p place, timeMs int64) (message.Offset, int64, bool, error) {
-	found, err := s.load(v, []place{p})
+	f, err := s.load(v, p)
 	if err != nil {
 		return 0, 0, false, err
 	}
-	f := &found[0]
 	if f.Batch.IsLogAppendTime() {
 		return max(f.BaseOffset, v.start), f.Time, f.Time >= timeMs, nil
 	}
@@ -153,11 +152,10 @@ func (s *Store) OffsetOfMaxTime(q message.Queue) (message.Offset, int64, bool, e
 
 // maxTimeOf is the greatest time of a batch's kept records.
 func (s *Store) maxTimeOf(v *view, p place) (int64, error) {
-	found, err := s.load(v, []place{p})
+	f, err := s.load(v, p)
 	if err != nil {
 		return 0, err
 	}
-	f := &found[0]
 	it, err := f.Batch.Iterate(message.Limits{})
 	if err != nil {
 		return f.Batch.MaxTimestamp(), nil
