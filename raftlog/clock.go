@@ -13,6 +13,7 @@ import (
 // stands slow until the wall has caught up), forward steps are taken only as far as the majority's clocks go along.
 // A lone voter is its own majority.
 type clock struct {
+	self    uint64 // this replica
 	wall    func() time.Time
 	maxStep time.Duration
 
@@ -34,8 +35,8 @@ type peerClock struct {
 	heard   time.Time
 }
 
-func newClock(wall func() time.Time, maxStep time.Duration, last int64) *clock {
-	return &clock{wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]peerClock{}}
+func newClock(self uint64, wall func() time.Time, maxStep time.Duration, last int64) *clock {
+	return &clock{self: self, wall: wall, maxStep: maxStep, last: last, logged: last, peers: map[uint64]peerClock{}}
 }
 
 // observe notes a peer's clock, if it is a voter.
@@ -93,8 +94,8 @@ func (c *clock) read() (int64, string) {
 }
 
 // believable is the wall clock, or the latest time that a majority's clocks have reached if the wall is more than maxStep
-// ahead of that. Voters that were not heard of count as not having reached it; before a majority was heard of nothing is
-// known.
+// ahead of that. Voters that were not heard of count as not having reached it; before a majority was heard of, and for a
+// replica that is no voter, nothing is known.
 func (c *clock) believable(wall time.Time) (t time.Time, known bool) {
 	c.alarm = ""
 	offsets := []time.Duration{0}
@@ -104,7 +105,7 @@ func (c *clock) believable(wall time.Time) (t time.Time, known bool) {
 		}
 	}
 	majority := len(c.voters)/2 + 1
-	if len(offsets) < majority {
+	if len(offsets) < majority || !slices.Contains(c.voters, c.self) {
 		return wall, false
 	}
 	slices.Sort(offsets)

@@ -11,7 +11,7 @@ func TestClockFollowsTheMajority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var skew time.Duration
 		wall := func() time.Time { return time.Now().Add(skew) }
-		c := newClock(wall, 5*time.Second, 0)
+		c := newClock(1, wall, 5*time.Second, 0)
 		c.members([]uint64{1, 2, 3})
 		start, _ := c.read()
 		at := func(want time.Duration, wantAlarm bool) {
@@ -56,7 +56,8 @@ func TestClockFollowsTheMajority(t *testing.T) {
 func TestClockNeverFalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var skew time.Duration
-		c := newClock(func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c := newClock(1, func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c.members([]uint64{1})
 		c.floor(time.Now().Add(time.Minute).UnixMilli())
 		first, _ := c.read()
 		if want := time.Now().Add(time.Minute).UnixMilli(); first != want {
@@ -80,7 +81,8 @@ func TestClockNeverFalls(t *testing.T) {
 func TestLoneVoterTakesItsOwnWallClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var skew time.Duration
-		c := newClock(func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c := newClock(1, func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c.members([]uint64{1})
 		c.read()
 		skew = time.Hour
 		time.Sleep(time.Second)
@@ -95,7 +97,7 @@ func TestLoneVoterTakesItsOwnWallClock(t *testing.T) {
 func TestStepShowsBeforePeersAreHeardAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var skew time.Duration
-		c := newClock(func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
+		c := newClock(1, func() time.Time { return time.Now().Add(skew) }, 5*time.Second, 0)
 		c.members([]uint64{1, 2, 3})
 		c.observe(2, time.Now().UnixMilli())
 		c.observe(3, time.Now().UnixMilli())
@@ -126,7 +128,7 @@ func TestWrongClocksOfAMinority(t *testing.T) {
 		{voters: []uint64{1, 2, 3, 4, 5}, ahead: []uint64{2, 3}, right: []uint64{4, 5}, believed: true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			clock := newClock(func() time.Time { return time.Now().Add(time.Minute) }, 5*time.Second, 0)
+			clock := newClock(1, func() time.Time { return time.Now().Add(time.Minute) }, 5*time.Second, 0)
 			clock.members(c.voters)
 			for _, id := range c.ahead {
 				clock.observe(id, time.Now().Add(time.Minute).UnixMilli())
@@ -145,11 +147,30 @@ func TestWrongClocksOfAMinority(t *testing.T) {
 // TestStartWithAWrongClock: what a node reads before it has heard of a majority is not the floor of what it gives later.
 func TestStartWithAWrongClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClock(func() time.Time { return time.Now().Add(time.Hour) }, 5*time.Second, 0)
+		c := newClock(1, func() time.Time { return time.Now().Add(time.Hour) }, 5*time.Second, 0)
 		c.members([]uint64{1, 2, 3})
 		c.read()
 		time.Sleep(time.Second)
 		c.observe(2, time.Now().UnixMilli())
+		if got, alarm := c.read(); alarm == "" || time.Until(time.UnixMilli(got)) > 10*time.Millisecond {
+			t.Fatalf("time %v ahead, alarm %q", time.Until(time.UnixMilli(got)), alarm)
+		}
+	})
+}
+
+// TestClockOfNoVoter: what a replica reads before it is a voter is not the floor of what it gives as a leader.
+func TestClockOfNoVoter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(9, func() time.Time { return time.Now().Add(time.Hour) }, 5*time.Second, 0)
+		for _, members := range [][]uint64{nil, {1, 2, 3}, {1, 2, 3, 9}} {
+			c.read()
+			c.members(members)
+			for _, id := range members[:max(0, len(members)-1)] {
+				c.observe(id, time.Now().UnixMilli())
+			}
+			c.read()
+			time.Sleep(time.Second)
+		}
 		if got, alarm := c.read(); alarm == "" || time.Until(time.UnixMilli(got)) > 10*time.Millisecond {
 			t.Fatalf("time %v ahead, alarm %q", time.Until(time.UnixMilli(got)), alarm)
 		}

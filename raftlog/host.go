@@ -56,7 +56,7 @@ func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host
 	h := &host{
 		l: l, placing: map[uint64]*bundle{}, waiting: map[uint64][]*bundle{}, pending: map[entryKey]*payload{},
 		changes: map[uint64]chan<- error{},
-		clock:   newClock(l.opt.Now, l.opt.MaxClockStep, newest.Time), swept: newest.Term, life: rand.Uint64(),
+		clock:   newClock(uint64(l.cfg.Replica), l.opt.Now, l.opt.MaxClockStep, newest.Time), swept: newest.Term, life: rand.Uint64(),
 	}
 	h.clock.members(conf.Voters)
 	segs := l.seg().Segments()
