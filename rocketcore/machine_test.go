@@ -161,3 +161,33 @@ func TestRestoreRefusesGarbage(t *testing.T) {
 		_ = s.machine.index.Close()
 	}
 }
+
+// FuzzRecord restores and explains checkpoint records of any form.
+func FuzzRecord(f *testing.F) {
+	log := newMemLog()
+	s := newStore(Config{FS: vfs.NewMemory(), Dir: "shard", UID: testUID, Options: Options{}.WithDefaults()})
+	if err := s.openIndex(); err != nil {
+		f.Fatal(err)
+	}
+	defer s.machine.index.Close()
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 60 {
+		s.apply(log.add(5, randomCommand(r, func(q message.Queue) command.Trim { return command.Trim{Queue: q} })))
+	}
+	c, err := emptyCheckpoint().take(s.machine.Freeze(), 100)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for k, v := range c.records {
+		f.Add([]byte(k), v)
+	}
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		s := newStore(Config{FS: vfs.NewMemory(), Dir: "shard", UID: testUID, Options: Options{}.WithDefaults()})
+		if err := s.openIndex(); err != nil {
+			t.Fatal(err)
+		}
+		defer s.machine.index.Close()
+		_ = s.machine.Restore(&memCheckpoint{index: 5, records: map[string][]byte{string(key): value}})
+		_, _ = DescribeRecord(key, value)
+	})
+}

@@ -64,6 +64,9 @@ func (m *Memory) Add(queue uint64, e *Entry, before int64, hint uint32) uint32 {
 	}
 	i, ok := m.newest[queue]
 	if ok {
+		if r := &m.runs[i]; r.End != e.Base {
+			panic(fmt.Sprintf("queue %d goes on at offset %d, it ended at %d", queue, e.Base, r.End))
+		}
 		if p, fits := pack(e, m.runs[i].Base, m.origin); fits {
 			m.push(&m.runs[i], p, e)
 			return i
