@@ -450,15 +450,16 @@ func TestLoneVoterThatGotPeersIsRefused(t *testing.T) {
 		runCluster(t, p, func(t *testing.T, w *simWorld) {
 			n, l := w.awaitLeader(t)
 			w.write(t, l, 10, 10)
+			n.leave(simGone) // the test takes care of it
 			if peers {
 				n.disk.Inject(vfs.Rule{Kind: vfs.OpCreate, Name: "*.ckpt.tmp", Times: -1}) // no checkpoint may tell
-				n.excuse = vfs.ErrInjected
 				if err := l.AddLearner(t.Context(), 2); err != nil && !errors.Is(err, ErrUnknownOutcome) {
 					t.Fatal(err)
 				}
 			}
-			n.crash(vfs.DropUnsynced)
-			n.disk.BeforeOp(nil)
+			n.disk.Crash()
+			l.Crash()
+			n.reboot(vfs.DropUnsynced)
 			again, err := prepare(n.config(n.disk, newSimMachine(w.ledger, n.id), n.life))
 			if err == nil {
 				again.seg().Abandon()

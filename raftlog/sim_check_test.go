@@ -75,13 +75,7 @@ func (w *simWorld) scanDisk(n *simNode) {
 	seen := 0
 	err := l.Scan(Index(l.seg().First()), func(e *Entry) error {
 		seen++
-		w.ledger.mu.Lock()
-		known, ok := w.ledger.entries[e.Index]
-		w.ledger.mu.Unlock()
-		if !ok || known.term != e.Term || known.time != e.Time || known.digest != entryDigest(e) {
-			w.violate("%s has on disk at %d term %d, time %d, digest %x; applied was (%t) term %d, time %d, digest %x",
-				n, e.Index, e.Term, e.Time, entryDigest(e), ok, known.term, known.time, known.digest)
-		}
+		w.compareScanned(n, e)
 		if e.Time < last {
 			w.violate("%s: log time falls from %d to %d at entry %d", n, last, e.Time, e.Index)
 		}
@@ -93,6 +87,17 @@ func (w *simWorld) scanDisk(n *simNode) {
 	}
 	if seen == 0 {
 		w.violate("%s has scanned nothing", n)
+	}
+}
+
+// compareScanned holds an entry that was read from a disk against what was applied.
+func (w *simWorld) compareScanned(n *simNode, e *Entry) {
+	w.ledger.mu.Lock()
+	known, ok := w.ledger.entries[e.Index]
+	w.ledger.mu.Unlock()
+	if !ok || known.term != e.Term || known.time != e.Time || known.digest != entryDigest(e) {
+		w.violate("%s has on disk at %d term %d, time %d, digest %x; applied was (%t) term %d, time %d, digest %x",
+			n, e.Index, e.Term, e.Time, entryDigest(e), ok, known.term, known.time, known.digest)
 	}
 }
 

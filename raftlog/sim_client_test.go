@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/duolog/duolog/raftlog/internal/segment"
 )
 
 // Clients propose commands, several at a time, to whom they believe to lead; what was not answered they propose again
@@ -85,6 +87,9 @@ func (c *simClient) try(ctx context.Context, batch []simKey) (again []simKey) {
 			last = r.Number
 		default:
 			c.learn(err)
+			if errors.Is(err, ErrFull) {
+				_ = l.WaitRoom(ctx) // its error is that of the next attempt
+			}
 			if c.rng.Float64() < 0.9 {
 				again = append(again, batch[i])
 			}
@@ -176,6 +181,22 @@ func (w *simWorld) read(ctx context.Context) {
 		}
 		patience := time.Duration(rng.Int64N(int64(3 * time.Second)))
 		group.Go(func() { w.readOnce(ctx, n, l, patience) })
+		if s := l.Status(); s.Applied >= s.First && rng.IntN(3) == 0 {
+			from := s.First + Index(rng.Uint64N(uint64(s.Applied-s.First)+1))
+			group.Go(func() { w.scanSome(n, l, from, min(from+10, s.Applied)) })
+		}
+	}
+}
+
+// scanSome reads a few entries while everything goes on. It may be refused, since the replica ends or compacts; what it
+// gets must be what was applied.
+func (w *simWorld) scanSome(n *simNode, l *Log, from, to Index) {
+	err := l.ScanTo(from, to, func(e *Entry) error {
+		w.compareScanned(n, e)
+		return w.readBack(l, e)
+	})
+	if errors.Is(err, segment.ErrCorrupt) {
+		w.violate("%s: scan from %d: %v", n, from, err)
 	}
 }
 

@@ -45,7 +45,7 @@ func newSimProfile(seed uint64) *simProfile {
 		clients:  2 + rng.IntN(3),
 		window:   pick(rng, 1, 4, 8),
 		think:    pick(rng, 20*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond),
-		body:     pick(rng, 120, 120, 1500),
+		body:     pick(rng, 120, 1500, 5000),
 		logLevel: slog.LevelInfo,
 		weather: simWeather{
 			loss: pick(rng, 0, 0.01, 0.05), double: pick(rng, 0, 0.02), damage: pick(rng, 0, 0.002), reorder: rng.IntN(2) == 0,

@@ -181,8 +181,9 @@ func (w *simWorld) later(f func()) {
 	w.mu.Unlock()
 	pause := w.random.between(w.profile.downtime/10, w.profile.downtime)
 	w.spawn(func() {
-		w.sleep(pause)
-		f()
+		if w.sleep(pause) {
+			f()
+		}
 		w.mu.Lock()
 		w.pending--
 		w.mu.Unlock()
