@@ -54,7 +54,11 @@ Every setting is a flag here, a key in the file that --config names, and a varia
 // serve runs a node until ctx ends or the node fails.
 func serve(ctx context.Context, options broker.Options, began time.Time, stdout writer) error {
 	node, err := broker.Open(ctx, options)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		options.Logger.Info("stopped before the node was ready", "because", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	if err := announce(stdout, node, time.Since(began)); err != nil {

@@ -254,6 +254,16 @@ func TestAPortIsFreeAgain(t *testing.T) {
 	_ = c.Close()
 }
 
+// TestASignalDuringTheStart is no failure.
+func TestASignalDuringTheStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	if code := run(ctx, []string{"start", "--log-level=error", "--data-dir", t.TempDir(), "--listeners", freePorts}, &stdout, &stderr); code != 0 {
+		t.Errorf("code %d, %q", code, stderr.String())
+	}
+}
+
 func TestVersion(t *testing.T) {
 	if code, stdout, _ := command(t, "version"); code != 0 || !strings.HasPrefix(stdout, "duolog ") {
 		t.Errorf("code %d, %q", code, stdout)
