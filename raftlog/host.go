@@ -2,9 +2,9 @@ package raftlog
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -56,7 +56,7 @@ func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host
 	h := &host{
 		l: l, placing: map[uint64]*bundle{}, waiting: map[uint64][]*bundle{}, pending: map[entryKey]*payload{},
 		changes: map[uint64]chan<- error{},
-		clock:   newClock(uint64(l.cfg.Replica), l.opt.Now, l.opt.MaxClockStep, newest.Time), swept: newest.Term, life: rand.Uint64(),
+		clock:   newClock(uint64(l.cfg.Replica), l.opt.Now, l.opt.MaxClockStep, newest.Time), swept: newest.Term, life: newLife(),
 	}
 	h.clock.members(conf.Voters)
 	segs := l.seg().Segments()
@@ -80,6 +80,13 @@ func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host
 	h.rn = rn
 	h.publish(conf)
 	return h, nil
+}
+
+// newLife takes a number from the source that simulations seed.
+func newLife() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it does not fail
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 func (h *host) run() {
