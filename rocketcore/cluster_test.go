@@ -76,7 +76,7 @@ func (n *network) leader(t *testing.T) *Store {
 			}
 		}
 		n.mu.Unlock()
-		time.Sleep(100 * time.Millisecond) // of the bubble's time
+		<-time.After(100 * time.Millisecond) // of the bubble's time
 	}
 	t.Fatal("nobody leads")
 	return nil
