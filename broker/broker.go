@@ -84,6 +84,7 @@ func (b *Broker) open(ctx context.Context) error {
 		return err
 	}
 	b.meta = meta
+	showStatus(b.metrics, "metadata", meta.Status)
 	b.failWith(meta.Failed(), "metadata log", func() error { return meta.Status().Failed })
 	if err := meta.Register(ctx, b.advertised()); err != nil {
 		return err

@@ -69,7 +69,7 @@ func (b *Broker) ports() map[wire.Protocol]int {
 
 func (b *Broker) wireOptions(d *door, ports map[wire.Protocol]int) wire.Options {
 	o := wire.Options{
-		Name: d.Name, Ports: ports, Logger: b.log,
+		Name: d.Name, Ports: ports, Logger: b.log, Metrics: b.metrics,
 		MaxConnections: b.opts.MaxConnections, MaxConnectionsPerIP: b.opts.MaxConnections,
 	}
 	if d.Protocol == Kafka {

@@ -11,6 +11,7 @@ import (
 // fronts are the protocols' meanings, and what the listeners give their connections to.
 type fronts struct {
 	kafka, remoting wire.Handler
+	groups          *kafkacompat.Front // coordinates groups, besides serving
 	rocket          *rocketcompat.Front
 }
 
@@ -32,20 +33,23 @@ func newFronts(b *Broker) (*fronts, error) {
 	options.MaxMessageBytes = int32(b.opts.MaxMessageBytes)
 	rocket, err := rocketcompat.New(rocketcompat.Config{Cluster: node{b}, Options: options, Logger: b.log})
 	if err != nil {
+		kafka.Close()
 		return nil, err
 	}
 	connections := remoting.DefaultOptions()
-	connections.Logger = b.log
+	connections.Logger, connections.Metrics = b.log, b.metrics
 	server, err := remoting.NewServer(remotingapi.New(rocket), connections)
 	if err != nil {
+		kafka.Close()
 		rocket.Close()
 		return nil, err
 	}
-	return &fronts{kafka: kafka.Serve, remoting: server.Serve, rocket: rocket}, nil
+	return &fronts{kafka: kafka.Serve, remoting: server.Serve, groups: kafka, rocket: rocket}, nil
 }
 
 // close ends what the fronts do by themselves, after the doors are closed.
 func (f *fronts) close() error {
+	f.groups.Close()
 	f.rocket.Close()
 	return nil
 }

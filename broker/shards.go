@@ -76,6 +76,8 @@ func (s *shards) openOne(ctx context.Context, shard *image.Shard, replica image.
 		return err
 	}
 	s.add(shard.ID, store)
+	showStatus(s.b.metrics, shard.Name, store.Log().Status)
+	showCounts(s.b.metrics, shard.Name, store.Log().Metrics)
 	s.b.failWith(store.Log().Stopped(), "shard "+shard.Name, func() error { return store.Log().Failed() })
 	if err := store.Barrier(ctx); err != nil {
 		return err

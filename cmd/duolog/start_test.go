@@ -106,7 +106,7 @@ func TestANodeSaysWhatItBound(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", part, table)
 		}
 	}
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "duolog_build_info"} {
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": `duolog_log_leader{log="metadata"} 1`} {
 		if got := get(t, "http://"+n.addresses["HTTP"]+path); !strings.Contains(got, want) {
 			t.Errorf("%s answers %q", path, got)
 		}

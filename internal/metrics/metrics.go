@@ -25,16 +25,27 @@ var Sizes = []float64{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 
 // Registry holds what one node counts. Its methods are safe for concurrent use.
 type Registry struct {
 	prometheus *prometheus.Registry
+	registerer prometheus.Registerer // prometheus, or a wrapper that adds labels
 }
 
 // New returns a registry that already shows the process and the Go runtime.
 func New() *Registry {
-	r := &Registry{prometheus: prometheus.NewRegistry()}
-	r.prometheus.MustRegister(
+	p := prometheus.NewRegistry()
+	r := &Registry{prometheus: p, registerer: p}
+	p.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return r
+}
+
+// Labeled returns a view of the registry: all that is made through it has one more label. It serves things of which a
+// node has a few, such as its logs.
+func (r *Registry) Labeled(label, value string) *Registry {
+	if r == nil {
+		return nil
+	}
+	return &Registry{r.prometheus, prometheus.WrapRegistererWith(prometheus.Labels{label: value}, r.registerer)}
 }
 
 // Counter makes a counter, or returns the one that has this name.
@@ -103,7 +114,7 @@ func register[C prometheus.Collector](r *Registry, c C) C {
 	if r == nil {
 		return c
 	}
-	err := r.prometheus.Register(c)
+	err := r.registerer.Register(c)
 	if known := new(prometheus.AlreadyRegisteredError); errors.As(err, known) {
 		if same, ok := known.ExistingCollector.(C); ok {
 			return same

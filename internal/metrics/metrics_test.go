@@ -25,6 +25,9 @@ func TestEverythingThatIsCountedIsShown(t *testing.T) {
 	r.CounterFunc("duolog_test_read_total", "Read.", func() float64 { return 8 })
 	r.Histogram("duolog_test_seconds", "Time.", Latencies).Observe(.2)
 	r.Histograms("duolog_test_bytes", "Size.", Sizes, "api").With("Fetch").Observe(100)
+	for i, log := range []string{"a", "b"} {
+		r.Labeled("log", log).CounterFunc("duolog_test_logs_total", "Logs.", func() float64 { return float64(i) })
+	}
 	r.Info("duolog_test_info", "Info.", map[string]string{"version": "v1"})
 	text := scrape(t, r)
 	for _, line := range []string{
@@ -36,6 +39,7 @@ func TestEverythingThatIsCountedIsShown(t *testing.T) {
 		`duolog_test_seconds_bucket{le="0.25"} 1`,
 		`duolog_test_bytes_bucket{api="Fetch",le="256"} 1`,
 		`duolog_test_info{version="v1"} 1`,
+		`duolog_test_logs_total{log="b"} 1`,
 		"go_goroutines ",
 	} {
 		if !strings.Contains(text, line) {
@@ -59,4 +63,5 @@ func TestANilRegistryCountsInSilence(t *testing.T) {
 	r.Counters("duolog_test_many_total", "Silent.", "api").With("Fetch").Inc()
 	r.GaugeFunc("duolog_test_read", "Silent.", func() float64 { return 0 })
 	r.Histogram("duolog_test_seconds", "Silent.", Latencies).Observe(1)
+	r.Labeled("log", "a").Gauge("duolog_test_gauge", "Silent.").Set(1)
 }
