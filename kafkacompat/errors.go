@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/duolog/duolog/kafkacompat/group"
 	"github.com/duolog/duolog/kraft/controller"
 	"github.com/duolog/duolog/rocketcore"
 	"github.com/duolog/duolog/rocketcore/message"
@@ -23,9 +24,18 @@ const (
 	notLeaderOrFollower      Code = 6
 	requestTimedOut          Code = 7
 	messageTooLarge          Code = 10
+	offsetMetadataTooLarge   Code = 12
+	coordinatorLoading       Code = 14
 	coordinatorNotAvailable  Code = 15
+	notCoordinator           Code = 16
 	invalidTopic             Code = 17
 	invalidRequiredAcks      Code = 21
+	illegalGeneration        Code = 22
+	inconsistentProtocol     Code = 23
+	invalidGroupID           Code = 24
+	unknownMemberID          Code = 25
+	invalidSessionTimeout    Code = 26
+	rebalanceInProgress      Code = 27
 	invalidTimestamp         Code = 32
 	unsupportedVersion       Code = 35
 	topicAlreadyExists       Code = 36
@@ -40,12 +50,18 @@ const (
 	invalidTxnState          Code = 48
 	storageError             Code = 56
 	unknownProducerID        Code = 59
+	nonEmptyGroup            Code = 68
+	groupIDNotFound          Code = 69
 	fetchSessionIDNotFound   Code = 70
 	listenerNotFound         Code = 72
 	topicDeletionDisabled    Code = 73
 	fencedLeaderEpoch        Code = 74
 	unknownLeaderEpoch       Code = 75
 	unsupportedCompression   Code = 76
+	memberIDRequired         Code = 79
+	groupMaxSizeReached      Code = 81
+	fencedInstanceID         Code = 82
+	groupSubscribedToTopic   Code = 86
 	invalidRecord            Code = 87
 	unknownTopicID           Code = 100
 	brokerIDNotRegistered    Code = 102
@@ -70,6 +86,24 @@ var errorCodes = []struct {
 	err  error
 	code Code
 }{
+	{group.ErrInvalidGroup, invalidGroupID},
+	{group.ErrInvalidSessionTimeout, invalidSessionTimeout},
+	{group.ErrUnknownGroup, groupIDNotFound},
+	{group.ErrUnknownMember, unknownMemberID},
+	{group.ErrMemberIDRequired, memberIDRequired},
+	{group.ErrFencedInstance, fencedInstanceID},
+	{group.ErrIllegalGeneration, illegalGeneration},
+	{group.ErrRebalanceInProgress, rebalanceInProgress},
+	{group.ErrInconsistentProtocol, inconsistentProtocol},
+	{group.ErrGroupFull, groupMaxSizeReached},
+	{group.ErrTooManyGroups, policyViolation},
+	{group.ErrTooLarge, messageTooLarge},
+	{group.ErrNonEmptyGroup, nonEmptyGroup},
+	{group.ErrSubscribed, groupSubscribedToTopic},
+	{group.ErrLoading, coordinatorLoading},
+	{group.ErrNotCoordinator, notCoordinator},
+	{group.ErrUnavailable, coordinatorNotAvailable},
+
 	{message.ErrCorrupt, corruptMessage},
 	{message.ErrMagic, invalidRecord},
 	{message.ErrTooLarge, messageTooLarge},
@@ -142,6 +176,19 @@ func readCode(err error) Code {
 		return code
 	}
 	return notLeaderOrFollower
+}
+
+// coordinatorCode is codeOf for answers of a group's coordinator. What befalls its shard makes clients look for it again;
+// of other codes many think that they are final (GroupMetadataManager.appendGroupMetadataErrorToResponseError).
+func coordinatorCode(err error) Code {
+	switch code := codeOf(err); code {
+	case requestTimedOut:
+		return coordinatorNotAvailable
+	case notLeaderOrFollower, storageError:
+		return notCoordinator
+	default:
+		return code
+	}
 }
 
 // sentence is what an answer's error_message says, nil for success.

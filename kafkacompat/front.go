@@ -39,6 +39,7 @@ type Front struct {
 
 	producerIDs producerIDs
 	fetchMemory *fetchMemory
+	groups      *coordinators
 }
 
 // New makes a front on a node.
@@ -58,8 +59,12 @@ func New(node Node, o Options) (*Front, error) {
 		return nil, fmt.Errorf("kafka front: %w", err)
 	}
 	f.table, f.server = table, server
+	f.groups = newCoordinators(f)
 	return f, nil
 }
+
+// Close ends what the front does by itself, which is to coordinate groups, when its listeners are closed.
+func (f *Front) Close() { f.groups.close() }
 
 // Serve is the wire.Handler of Kafka listeners.
 func (f *Front) Serve(c *wire.Conn) error { return f.server.Serve(c) }

@@ -27,7 +27,7 @@ type testNode struct {
 	mu    sync.Mutex // one command at a time
 	image atomic.Pointer[image.Image]
 	seed  byte
-	store *rocketcore.Store
+	store atomic.Pointer[rocketcore.Store]
 	opens func(*image.Topic) // called with each new topic before CreateTopics returns
 }
 
@@ -73,7 +73,10 @@ func (n *testNode) decide(cmd controller.Command) any {
 func (n *testNode) ID() image.NodeID    { return 1 }
 func (n *testNode) Image() *image.Image { return n.image.Load() }
 
-func (n *testNode) Store(image.ShardID) (*rocketcore.Store, bool) { return n.store, n.store != nil }
+func (n *testNode) Store(image.ShardID) (*rocketcore.Store, bool) {
+	store := n.store.Load()
+	return store, store != nil
+}
 
 func (n *testNode) CreateTopics(_ context.Context, cmd *controller.CreateTopics) (*controller.CreateTopicsResult, error) {
 	for i := range cmd.Topics {
@@ -163,6 +166,7 @@ func openDoor(t testing.TB, o Options) *door {
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
 		}
+		d.front.Close()
 	})
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/duolog/duolog/internal/metrics"
+	"github.com/duolog/duolog/kafkacompat/group"
 	"github.com/duolog/duolog/kraft/image"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	MaxFetchWait     time.Duration // the longest a Fetch may ask to wait. Default 5 minutes
 	RequestTimeout   time.Duration // where a request names no time-out, or none that is above zero. Default 30 s
 
+	Groups            group.Options // of group coordinators
+	MaxOffsetMetadata int           // bytes of an offset's metadata (offset.metadata.max.bytes). Default 4096
+
 	Logger  *slog.Logger
 	Metrics *metrics.Registry // may be nil
 	Now     func() time.Time  // default time.Now
@@ -41,6 +45,8 @@ func (o Options) withDefaults() Options {
 	fill(&o.FetchMemoryBytes, 256<<20)
 	fill(&o.MaxFetchWait, 5*time.Minute)
 	fill(&o.RequestTimeout, 30*time.Second)
+	o.Groups = o.Groups.WithDefaults()
+	fill(&o.MaxOffsetMetadata, 4096)
 	fill(&o.Logger, slog.Default())
 	if o.Now == nil {
 		o.Now = time.Now
@@ -69,5 +75,5 @@ func (o Options) Validate() error {
 	case o.MaxFetchWait < 0 || o.RequestTimeout < 0:
 		return fmt.Errorf("kafka front: time-outs must be above zero, they are %v and %v", o.MaxFetchWait, o.RequestTimeout)
 	}
-	return nil
+	return o.Groups.Validate()
 }

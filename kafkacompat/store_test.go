@@ -35,7 +35,7 @@ func openNode(t testing.TB, o Options) *door {
 		t.Fatal(err)
 	}
 	d.node.decide(&controller.ReportLeader{Shard: 0, Node: 1, Term: int64(store.Log().Status().Term)})
-	d.node.store = store
+	d.node.store.Store(store)
 	d.node.opens = func(topic *image.Topic) {
 		var queues []message.Queue
 		for i := range topic.Queues {
