@@ -213,7 +213,7 @@ func (m *machine) dump() string {
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		err := m.index.Visit(id, -1, nil, func(l index.Leaf, r index.Run) (bool, error) {
 			return true, eachEntry(l, r, 0, func(e *index.Entry) bool {
-				time, _, _ := l.TimeOf(e.Index)
+				time, _, _, _ := l.TimeOf(e.Index)
 				fmt.Fprintf(&b, "entry %d in %d at %d: %+v\n", id, l.Sequence(), time, *e)
 				return true
 			})

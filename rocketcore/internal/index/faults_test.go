@@ -304,7 +304,7 @@ func FuzzFile(f *testing.F) {
 			_, _ = opened.entries(r, 0, dst[:])
 			_, _ = opened.entries(r, max(r.Count-2, 0), dst[:])
 		}
-		_, _, _ = opened.timeOf(10)
+		_, _, _, _ = opened.timeOf(10)
 		_, _, _ = opened.firstAt(10)
 		_ = writeFence(fs, "d", testUID, name.parent(), []*indexFile{opened})
 	})

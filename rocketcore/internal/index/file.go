@@ -186,51 +186,72 @@ func (f *file) entries(r Run, i int, dst []Entry) (int, error) {
 		r = again
 	}
 	s := f.head.section(sectionEntries)
+	per := s.perBlock()
 	n := 0
-	for ; n < len(dst) && i+n < r.Count; n++ {
-		row, err := f.row(s, uint64(r.first)+uint64(i+n))
+	for n < len(dst) && i+n < r.Count {
+		at := int(r.first) + i + n
+		if uint64(at) >= s.rows {
+			return n, f.damaged("run of queue %d has entry %d of %d", r.Queue, at, s.rows)
+		}
+		block, err := f.block(s.block + uint64(at/per))
 		if err != nil {
 			return n, err
 		}
-		p := getPacked(row)
-		dst[n] = p.unpack(r.Base, f.head.origin)
+		for slot := at % per; slot < per && n < len(dst) && i+n < r.Count && uint64(int(r.first)+i+n) < s.rows; slot++ {
+			p := getPacked(block[slot*packedBytes:])
+			dst[n] = p.unpack(r.Base, f.head.origin)
+			n++
+		}
 	}
 	return n, nil
 }
 
-// timeOf returns the log time of the entry at index.
-func (f *file) timeOf(index uint64) (int64, bool, error) {
-	m, found, err := f.moment(func(m Moment) bool { return m.Index > index }, -1)
-	return m.Time, found, err
+// timeOf returns the log time of the entry at index, and the index up to which, exclusive, it stays the same.
+func (f *file) timeOf(index uint64) (time int64, until uint64, ok bool, err error) {
+	i, err := f.searchMoments(func(m Moment) bool { return m.Index > index })
+	if err != nil || i == 0 {
+		return 0, 0, false, err
+	}
+	until = f.head.last + 1
+	if i < int(f.head.section(sectionMoments).rows) {
+		next, err := f.moment(i)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		until = next.Index
+	}
+	m, err := f.moment(i - 1)
+	return m.Time, until, err == nil, err
 }
 
 // firstAt returns the first index whose log time is at or after time.
 func (f *file) firstAt(time int64) (uint64, bool, error) {
-	m, found, err := f.moment(func(m Moment) bool { return m.Time >= time }, 0)
-	return m.Index, found, err
+	i, err := f.searchMoments(func(m Moment) bool { return m.Time >= time })
+	if err != nil || i == int(f.head.section(sectionMoments).rows) {
+		return 0, false, err
+	}
+	m, err := f.moment(i)
+	return m.Index, err == nil, err
 }
 
-// moment searches the moments for the first that is beyond, and returns the one shift places from it.
-func (f *file) moment(beyond func(Moment) bool, shift int) (Moment, bool, error) {
-	s := f.head.section(sectionMoments)
-	get := func(i int) (Moment, error) {
-		row, err := f.row(s, uint64(i))
-		if err != nil {
-			return Moment{}, err
-		}
-		return getMoment(row), nil
+func (f *file) moment(i int) (Moment, error) {
+	row, err := f.row(f.head.section(sectionMoments), uint64(i))
+	if err != nil {
+		return Moment{}, err
 	}
+	return getMoment(row), nil
+}
+
+// searchMoments finds the number of the first moment that is beyond.
+func (f *file) searchMoments(beyond func(Moment) bool) (int, error) {
 	var failed error
-	i := sort.Search(int(s.rows), func(i int) bool {
-		m, err := get(i)
+	i := sort.Search(int(f.head.section(sectionMoments).rows), func(i int) bool {
+		m, err := f.moment(i)
 		if err != nil {
 			failed = err
+			return true
 		}
 		return beyond(m)
-	}) + shift
-	if failed != nil || i < 0 || i >= int(s.rows) {
-		return Moment{}, false, failed
-	}
-	m, err := get(i)
-	return m, err == nil, err
+	})
+	return i, failed
 }

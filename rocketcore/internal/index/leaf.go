@@ -38,16 +38,17 @@ func (l Leaf) Entries(r Run, i int, dst []Entry) (n int, err error) {
 	return n, err
 }
 
-// TimeOf returns the log time of the entry at index, which must be one of this leaf's.
-func (l Leaf) TimeOf(index uint64) (t int64, ok bool, err error) {
+// TimeOf returns the log time of the entry at index, which must be one of this leaf's, and the index up to which,
+// exclusive, it stays the same.
+func (l Leaf) TimeOf(index uint64) (time int64, until uint64, ok bool, err error) {
 	if l.memory != nil {
 		return l.memory.TimeOf(index)
 	}
 	err = l.set.with(Name{0, l.sequence}, func(f *file) error {
-		t, ok, err = f.timeOf(index)
+		time, until, ok, err = f.timeOf(index)
 		return err
 	})
-	return t, ok, err
+	return time, until, ok, err
 }
 
 // FirstAt returns the leaf's first index whose log time is at or after time.

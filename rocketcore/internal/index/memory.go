@@ -185,15 +185,18 @@ func (m *Memory) Entries(r Run, i int, dst []Entry) (int, error) {
 	return n, nil
 }
 
-// TimeOf returns the log time of the entry at index.
-func (m *Memory) TimeOf(index uint64) (int64, bool, error) {
+// TimeOf returns the log time of the entry at index, and the index up to which, exclusive, it stays the same.
+func (m *Memory) TimeOf(index uint64) (time int64, until uint64, ok bool, err error) {
 	m.guard.Lock()
 	defer m.guard.Unlock()
 	i := sort.Search(len(m.moments), func(i int) bool { return m.moments[i].Index > index })
 	if i == 0 {
-		return 0, false, nil
+		return 0, 0, false, nil
 	}
-	return m.moments[i-1].Time, true, nil
+	if until = index + 1; i < len(m.moments) {
+		until = m.moments[i].Index
+	}
+	return m.moments[i-1].Time, until, true, nil
 }
 
 // FirstAt returns the first index whose log time is at or after time.

@@ -169,8 +169,9 @@ func (l *model) checkWalk(t *testing.T, s *Set, q uint64, list []placed) {
 				if at >= len(list) || e != list[at].Entry || leaf.Sequence() != list[at].sequence {
 					t.Fatalf("queue %d, entry %d: %+v in %d, want %+v", q, at, e, leaf.Sequence(), list[at])
 				}
-				if time, ok, err := leaf.TimeOf(e.Index); err != nil || !ok || time != l.moments[e.Index] {
-					t.Fatalf("time of %d: %d %t %v, want %d", e.Index, time, ok, err, l.moments[e.Index])
+				time, until, ok, err := leaf.TimeOf(e.Index)
+				if err != nil || !ok || time != l.moments[e.Index] || until <= e.Index || l.moments[until-1] != time {
+					t.Fatalf("time of %d: %d until %d, %t %v, want %d", e.Index, time, until, ok, err, l.moments[e.Index])
 				}
 				at++
 			}
