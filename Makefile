@@ -46,7 +46,8 @@ fuzz: ## every fuzz target for FUZZTIME (10m), two at a time
 sim: ## the replicated log under SEEDS (500) random histories of faults
 	$(GO) test ./raftlog -run TestSim -count 1 -timeout 2h -sim.seeds $(SEEDS)
 
-bench: build ## speed, restart and memory, measured in one run
+bench: build ## speed, restart and memory, measured in one run (the temporary directory must lie on a real disk)
+	$(GO) test ./raftlog -run '^$$' -bench GroupCommit -benchtime 1x
 	$(GO) run ./test/bench -binary $(BIN) $(BENCHFLAGS)
 
 clean: ## remove what was built
