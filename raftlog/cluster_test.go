@@ -325,7 +325,9 @@ func TestTransferHandsOver(t *testing.T) {
 		w.write(t, l, 10, 10)
 		to := w.followers()[0]
 		var tickets []*Ticket
+		proposed := make(chan struct{})
 		w.spawn(func() {
+			defer close(proposed)
 			for i := range uint64(50) {
 				_, ticket := w.propose(l, simKey{3, i + 1}, nil)
 				tickets = append(tickets, ticket)
@@ -340,7 +342,7 @@ func TestTransferHandsOver(t *testing.T) {
 		if leader != to || leader == old {
 			t.Fatalf("%s leads, want %s", leader, to)
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-proposed
 		for i, ticket := range tickets {
 			if _, err := ticket.Wait(t.Context()); err != nil && !errors.Is(err, ErrNotLeader) {
 				t.Fatalf("command %d: %v", i, err)

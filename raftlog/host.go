@@ -49,7 +49,8 @@ type host struct {
 	transfer bool                    // a transfer of leadership is under way
 	changes  map[uint64]chan<- error // who waits for a membership change, by serial
 	proposed uint64                  // the change that no Ready has shown yet; 0: none
-	snapping map[uint64]int          // ticks that a member has been waiting for a snapshot
+	settled  []settledChange
+	snapping map[uint64]int // ticks that a member has been waiting for a snapshot
 }
 
 func newHost(l *Log, newest *checkpoint.Snapshot, conf *raftpb.ConfState) (*host, error) {
@@ -137,6 +138,7 @@ func (h *host) turn(tick bool) {
 	for _, f := range in.calls {
 		f()
 	}
+	h.answerChanges()
 	if tick {
 		h.tick()
 	}

@@ -107,7 +107,7 @@ func (a *applier) changeMembers(c *committed) error {
 	}
 	refused := a.refuse(change)
 	done := make(chan *raftpb.ConfState, 1)
-	ok := a.l.inbox.call(func() { done <- a.l.host.applyChange(change, refused) })
+	ok := a.l.inbox.call(func() { done <- a.l.host.applyChange(c.index, change, refused) })
 	if !ok {
 		return ErrClosed
 	}
@@ -151,7 +151,7 @@ func (a *applier) refuse(change *raftpb.ConfChangeV2) error {
 }
 
 // applyChange runs on the host. It returns the new membership, nil if the change was refused.
-func (h *host) applyChange(change *raftpb.ConfChangeV2, refused error) *raftpb.ConfState {
+func (h *host) applyChange(index uint64, change *raftpb.ConfChangeV2, refused error) *raftpb.ConfState {
 	var conf *raftpb.ConfState
 	if refused == nil {
 		conf = proto.Clone(h.rn.ApplyConfChange(change)).(*raftpb.ConfState)
@@ -162,10 +162,31 @@ func (h *host) applyChange(change *raftpb.ConfChangeV2, refused error) *raftpb.C
 	for serial, done := range h.changes {
 		if bytes.Equal(change.Context, h.changeMark(serial)) {
 			delete(h.changes, serial)
-			done <- refused
+			h.settled = append(h.settled, settledChange{index, refused, done})
 		}
 	}
 	return conf
+}
+
+// settledChange is an applied change whose proposer is not answered yet.
+type settledChange struct {
+	index   uint64
+	outcome error
+	done    chan<- error
+}
+
+// answerChanges tells proposers of changes that the library knows to be applied: from then on it takes the next one.
+func (h *host) answerChanges() {
+	if len(h.settled) == 0 {
+		return
+	}
+	applied := h.rn.BasicStatus().Applied
+	h.settled = slices.DeleteFunc(h.settled, func(s settledChange) bool {
+		if s.index <= applied {
+			s.done <- s.outcome
+		}
+		return s.index <= applied
+	})
 }
 
 // Transfer asks the leader, which this replica must be, to hand over to a voter that has caught up, or to the best one

@@ -160,10 +160,9 @@ func TestHostilePeer(t *testing.T) {
 				w.net.sever(n.host, h) // what it makes of all this is nobody's business
 			}
 			victim, m := n.running()
-			honest := w.ledger
-			w.ledger = newSimLedger(func(string) {})
+			n.apart.Store(newSimLedger(func(string) {}))
 			m.mu.Lock()
-			m.ledger = w.ledger
+			m.ledger = n.judge()
 			m.mu.Unlock()
 			n.leave(simGone)
 			for range 300 {
@@ -176,7 +175,6 @@ func TestHostilePeer(t *testing.T) {
 			if err := victim.Failed(); err != nil && strings.Contains(err.Error(), "runtime error") {
 				t.Fatal(err)
 			}
-			w.ledger = honest
 			_, l = w.awaitLeader(t)
 			w.write(t, l, 20, 100)
 		})

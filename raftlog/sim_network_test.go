@@ -153,7 +153,7 @@ func (p *simPort) watch(b []byte) {
 		p.node.w.violate("replica %d sends what cannot be decoded: %v", p.node.id, err)
 		return
 	}
-	ledger, from, term := p.node.w.ledger, ReplicaID(m.GetFrom()), Term(m.GetTerm())
+	ledger, from, term := p.node.judge(), ReplicaID(m.GetFrom()), Term(m.GetTerm())
 	switch m.GetType() {
 	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgSnap:
 		ledger.leads(from, term)

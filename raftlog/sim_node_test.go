@@ -23,8 +23,9 @@ type simNode struct {
 	slow atomic.Int64  // how long a write and a sync take, ns
 	skew atomic.Int64  // what its clock is ahead of the true time, ns
 
-	doomed atomic.Bool // its machine went down with unsynced acknowledgements: the id is used up
-	chance *simRandom  // for what happens to this replica alone
+	apart  atomic.Pointer[simLedger] // who judges a replica that is fed nonsense; nil: the ledger of all
+	doomed atomic.Bool               // its machine went down with unsynced acknowledgements: the id is used up
+	chance *simRandom                // for what happens to this replica alone
 
 	mu      sync.Mutex // guards all below
 	disk    *vfs.Fault
@@ -79,6 +80,14 @@ func (n *simNode) set(s simNodeState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state = s
+}
+
+// judge is the ledger that this replica is held to.
+func (n *simNode) judge() *simLedger {
+	if own := n.apart.Load(); own != nil {
+		return own
+	}
+	return n.w.ledger
 }
 
 func (n *simNode) now() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) }
@@ -208,6 +217,7 @@ func (n *simNode) wipe(then simNodeState) bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.disk = vfs.NewFault(n.w.seed ^ uint64(n.id)<<40 ^ uint64(n.life))
+		n.floor = 0
 		n.boots++
 	})
 }
