@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -110,6 +111,51 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("%v failed once: durable %t %t, rebuilt %v", kind, s.Durable(1), s.Durable(3), l.rebuilds)
 		}
 	}
+}
+
+// TestDamageOnAFullDisk damages a sidecar and a fence while nothing can be written: look-ups go on without the fence, and
+// from the rebuilt index in memory after the first that needed it.
+func TestDamageOnAFullDisk(t *testing.T) {
+	l, fs := newModel(), vfs.NewFault(1)
+	r := rand.New(rand.NewPCG(5, 5))
+	for sequence := uint64(1); sequence <= 17; sequence++ {
+		l.fill(r, sequence, 20, 10, nil)
+	}
+	build(t, fs, l)
+	for _, name := range []Name{{0, 3}, {1, 0}} {
+		if err := fs.FlipBit("index/"+name.file(), 4096+17, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs.Inject(vfs.Rule{Kind: vfs.OpCreate, Times: -1, Err: vfs.ErrNoSpace})
+	s := openSet(t, fs, l)
+	if err := s.Reconcile(l.segments, l.next-1); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for q := uint64(1); q <= 10; q++ {
+		err := s.Visit(q, 0, nil, func(Leaf, Run) (bool, error) { return true, nil })
+		if err != nil {
+			failed++
+			if !errors.Is(err, vfs.ErrNoSpace) {
+				t.Error(err)
+			}
+		}
+	}
+	if failed > 1 {
+		t.Errorf("%d look-ups failed", failed)
+	}
+	l.check(t, s, 1)
+	fs.ClearRules()
+	s.mu.Lock()
+	clear(s.failed)
+	s.nudge()
+	s.mu.Unlock()
+	settle(t, s)
+	if !s.Durable(3) {
+		t.Error("the sidecar is still missing")
+	}
+	l.check(t, s, 1)
 }
 
 // TestBitFlips flips bits all over a sidecar and a fence and wants right answers.

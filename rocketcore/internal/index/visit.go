@@ -39,6 +39,9 @@ func (w *walk) begin(tops []top) (int, error) {
 	for i := len(tops) - 1; i > 0; i-- {
 		r, ok, err := w.find(tops[i], w.after)
 		if err != nil && !errors.Is(err, errGone) {
+			if tops[i].fence.Level > 0 {
+				return 0, nil // it can't be mended at the moment: do without it
+			}
 			return 0, err
 		}
 		if ok && r.Base <= w.after {
@@ -108,10 +111,9 @@ func (w *walk) fence(n Name) (bool, error) {
 		if errors.Is(err, errGone) || err == nil && (!ok || w.want != nil && !w.want(r)) {
 			return true, nil
 		}
-		if err != nil {
-			return false, err
-		}
-		children = r
+		if err == nil {
+			children = r
+		} // else it can't be mended at the moment: all children are asked
 	}
 	for i := range fanout {
 		if children.first&(1<<i) == 0 {

@@ -113,15 +113,18 @@ func (s *Set) makeSidecar(sequence uint64, anew bool) error {
 			return fmt.Errorf("rebuild the index of segment %d: %w", sequence, err)
 		}
 	}
-	if err := writeSidecar(s.cfg.FS, s.cfg.Dir, s.cfg.UID, m, seg.First, seg.Last); err != nil {
-		return fmt.Errorf("write the index of segment %d: %w", sequence, err)
-	}
+	err := writeSidecar(s.cfg.FS, s.cfg.Dir, s.cfg.UID, m, seg.First, seg.Last)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st = s.state(sequence)
 	if st == nil || s.life != life {
 		s.junk = append(s.junk, Name{0, sequence}.file())
 		return errGone
+	}
+	if err != nil {
+		st.sidecar, st.parts = false, []*Memory{m} // which readers use from now on, until the next attempt succeeds
+		s.refresh()
+		return fmt.Errorf("write the index of segment %d: %w", sequence, err)
 	}
 	st.sidecar, st.parts = true, nil
 	s.refresh()
