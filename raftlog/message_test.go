@@ -167,7 +167,7 @@ func TestHostilePeer(t *testing.T) {
 			n.leave(simGone)
 			for range 300 {
 				_ = victim.Step(hostileMessage(rng, n.id, l.Status()))
-				time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+				w.sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
 			}
 			if err := victim.Close(); err != nil {
 				t.Fatal(err)

@@ -98,9 +98,9 @@ func (n *simNode) hook(op vfs.Op) {
 	switch {
 	case d == 0:
 	case op.Kind == vfs.OpSync:
-		time.Sleep(d)
+		n.w.sleep(d)
 	case op.Kind == vfs.OpWrite:
-		time.Sleep(d / 8)
+		n.w.sleep(d / 8)
 	}
 }
 
