@@ -53,7 +53,7 @@ func (w *simWorld) awaitLeader(t *testing.T) (*simNode, *Log) {
 		if n, l := w.leader(); l != nil && l.Status().Serving {
 			return n, l
 		}
-		time.Sleep(50 * time.Millisecond)
+		w.sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("nobody leads:\n%s", strings.Join(w.describe(), "\n"))
 	return nil, nil
@@ -90,7 +90,7 @@ func (w *simWorld) agree(t *testing.T) {
 		if err := follower.AwaitApplied(t.Context(), l.Applied()); err != nil {
 			t.Fatalf("%s: %v", n, err)
 		}
-		time.Sleep(time.Second) // hash checks may follow
+		w.sleep(time.Second) // hash checks may follow
 		if got := m.state(); want == nil {
 			want = &got
 		} else if got.count != want.count || got.hash != want.hash || got.session != want.session {
@@ -186,7 +186,7 @@ func TestPartitionedLeaderGrantsNoRead(t *testing.T) {
 		}
 		var next *Log
 		for next == nil || next == l {
-			time.Sleep(100 * time.Millisecond)
+			w.sleep(100 * time.Millisecond)
 			_, next = w.leader()
 		}
 		w.write(t, next, 10, 10)
@@ -211,14 +211,14 @@ func TestLearnerOfAnIdleLog(t *testing.T) {
 				}
 				next := w.newNode(0, nil)
 				next.start()
-				time.Sleep(5 * time.Second)
+				w.sleep(5 * time.Second)
 				if joined, _ := next.running(); joined.Status().Term != 0 {
 					t.Fatal("a replica that was never added takes part")
 				}
 				if err := l.AddLearner(t.Context(), next.id); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(10 * time.Second)
+				w.sleep(10 * time.Second)
 				joined, _ := next.running()
 				if got := joined.Metrics().Snapshots; got != 1 {
 					t.Fatalf("%d snapshots were taken in\n%s", got, strings.Join(w.describe(), "\n"))
@@ -245,14 +245,14 @@ func TestSnapshotBelowUncommittedEntries(t *testing.T) {
 		lagging.crash(vfs.ProcessCrash)
 		for range 20 {
 			w.write(t, l, 20, 1000)
-			time.Sleep(100 * time.Millisecond)
+			w.sleep(100 * time.Millisecond)
 		}
 		if err := l.Compact(l.Applied()); err != nil || l.Status().First < 20 {
 			t.Fatalf("compacted to %d: %v", l.Status().First, err)
 		}
 		lost.crash(vfs.ProcessCrash)
 		_, ticket := w.propose(l, simKey{2, 1}, []byte("not committed yet"))
-		time.Sleep(50 * time.Millisecond)
+		w.sleep(50 * time.Millisecond)
 		lagging.start()
 		if _, err := ticket.Wait(t.Context()); err != nil {
 			t.Fatalf("%v\n%s", err, strings.Join(w.describe(), "\n"))
@@ -331,10 +331,10 @@ func TestTransferHandsOver(t *testing.T) {
 			for i := range uint64(50) {
 				_, ticket := w.propose(l, simKey{3, i + 1}, nil)
 				tickets = append(tickets, ticket)
-				time.Sleep(time.Millisecond)
+				w.sleep(time.Millisecond)
 			}
 		})
-		time.Sleep(10 * time.Millisecond)
+		w.sleep(10 * time.Millisecond)
 		if err := l.Transfer(t.Context(), to.id); err != nil {
 			t.Fatal(err)
 		}
@@ -361,13 +361,13 @@ func TestLeaderWithAStuckDiskHandsOver(t *testing.T) {
 		w.write(t, l, 10, 10)
 		old.slow.Store(int64(time.Minute))
 		_, ticket := w.propose(l, simKey{3, 1}, nil)
-		time.Sleep(l.opt.SlowAppend + time.Second)
+		w.sleep(l.opt.SlowAppend + time.Second)
 		leader, _ := w.awaitLeader(t)
 		if leader == old {
 			t.Fatal("a leader whose append takes a minute goes on")
 		}
 		old.slow.Store(0)
-		time.Sleep(2 * time.Minute)
+		w.sleep(2 * time.Minute)
 		if _, err := ticket.Wait(t.Context()); err != nil {
 			t.Fatalf("the command that was on its way: %v", err)
 		}
@@ -379,9 +379,9 @@ func TestOneWrongClockRaisesAnAlarm(t *testing.T) {
 	runCluster(t, quietProfile(3), func(t *testing.T, w *simWorld) {
 		leader, l := w.awaitLeader(t)
 		w.write(t, l, 10, 10)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		leader.skew.Store(int64(time.Hour))
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		w.write(t, l, 10, 10)
 		if got := time.UnixMilli(l.Status().LogTime); time.Until(got) > 10*time.Second {
 			t.Fatalf("log time is %v ahead", time.Until(got))
@@ -390,7 +390,7 @@ func TestOneWrongClockRaisesAnAlarm(t *testing.T) {
 			t.Fatal("no alarm")
 		}
 		leader.skew.Store(0)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		if got := l.Status().Alarm; got != "" {
 			t.Fatalf("the alarm goes on: %s", got)
 		}
@@ -412,14 +412,14 @@ func TestDivergedStateIsNoticed(t *testing.T) {
 		for range 30 {
 			w.write(t, l, 1, 10)
 		}
-		time.Sleep(100 * time.Millisecond)
+		w.sleep(100 * time.Millisecond)
 		if err := badLog.Failed(); !errors.Is(err, ErrDiverged) {
 			t.Fatalf("the diverged replica says %v", err)
 		}
 		if goodLog, _ := good.running(); goodLog.Failed() != nil || l.Failed() != nil {
 			t.Fatalf("the others say %v and %v", goodLog.Failed(), l.Failed())
 		}
-		time.Sleep(10 * time.Second) // it starts again from its checkpoint, which is older, and agrees
+		w.sleep(10 * time.Second) // it starts again from its checkpoint, which is older, and agrees
 		w.agree(t)
 	})
 }

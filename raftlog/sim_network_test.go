@@ -194,10 +194,10 @@ func (p *simPort) FetchFile(from ReplicaID, file string, off int64, buf []byte) 
 	}
 	delays, flip := n.route(p.node.id, from, max(len(buf), 1))
 	if len(delays) == 0 || n.severed(p.node.host, source.host) || n.severed(source.host, p.node.host) {
-		time.Sleep(100 * time.Millisecond)
+		n.w.sleep(100 * time.Millisecond)
 		return 0, errSimUnreachable
 	}
-	time.Sleep(2 * delays[0])
+	n.w.sleep(2 * delays[0])
 	l, _ := source.running()
 	if l == nil || !p.node.alive(p.life) {
 		return 0, errSimUnreachable
