@@ -111,7 +111,7 @@ func (a *applying) append(c *raftlog.Applied) any {
 		return ErrBusy // the log weighs commands so that this does not happen
 	}
 	a.ordinal += count
-	q := a.queues[cmd.Queue]
+	q := a.queues.get(cmd.Queue)
 	if q == nil {
 		return ErrUnknownQueue // a rebuild sees that by itself
 	}
@@ -202,13 +202,13 @@ func (a *applying) openQueues(c *raftlog.Applied) any {
 		return err
 	}
 	for _, k := range keys {
-		if a.queues[k] != nil {
+		if a.queues.get(k) != nil {
 			continue
 		}
-		q := &queue{key: k, id: a.nextID, opened: uint64(a.entry.Index)<<20 | uint64(a.ordinal), maxTime: -1}
+		q := queue{key: k, id: a.nextID, opened: uint64(a.entry.Index)<<20 | uint64(a.ordinal), maxTime: -1}
 		a.nextID++
-		a.touch(q)
-		a.queues[k] = q
+		a.touch(&q)
+		a.queues.add(q)
 		a.counters.queues.Inc()
 		a.mix(q.id, q.opened)
 	}
@@ -222,12 +222,12 @@ func (a *applying) deleteQueues(c *raftlog.Applied) any {
 	}
 	gone := map[uint64]bool{}
 	for _, k := range keys {
-		q := a.queues[k]
+		q := a.queues.get(k)
 		if q == nil {
 			continue
 		}
 		a.touch(q)
-		delete(a.queues, k)
+		a.queues.remove(k)
 		a.counters.queues.Dec()
 		gone[q.id] = true
 		a.mix(q.id, ^uint64(0))
@@ -257,7 +257,7 @@ func (a *applying) trim(c *raftlog.Applied) any {
 	}
 	out := make(trimmed, len(trims))
 	for i, t := range trims {
-		q := a.queues[t.Queue]
+		q := a.queues.get(t.Queue)
 		switch {
 		case q == nil:
 			out[i].err = ErrUnknownQueue

@@ -30,7 +30,7 @@ func (s *Store) Arrivals(q message.Queue, from message.Offset) (ready <-chan str
 func (m *machine) arrivals(key message.Queue, from message.Offset) (<-chan struct{}, func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := m.queues[key]
+	q := m.queues.get(key)
 	if q == nil || m.closed || arrived(q, from) {
 		return alreadyArrived, func() {}
 	}

@@ -208,7 +208,7 @@ const queueForm = 8 * 8
 
 // encodeQueue gives a queue's form in a checkpoint, nil if there is no such queue.
 func (m *machine) encodeQueue(k message.Queue) []byte {
-	q := m.queues[k]
+	q := m.queues.get(k)
 	if q == nil {
 		return nil
 	}

@@ -212,7 +212,7 @@ func DescribeRecord(key, value []byte) (Description, error) {
 		if err := r.queue(key[1:], value); err != nil {
 			return d, err
 		}
-		for k, q := range r.queues {
+		for k, q := range r.queues.all() {
 			d = Description{Name: "queue", Fields: append(queueFields(k), Field{"id", q.id}, Field{"opened", q.opened},
 				Field{"start", int64(q.start)}, Field{"end", int64(q.end)}, Field{"bytes", q.total}, Field{"trimmed", q.trimmed},
 				Field{"max-time", q.maxTime})}

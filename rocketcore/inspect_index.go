@@ -96,7 +96,7 @@ func VerifyIndex(fs vfs.FS, dir string) (IndexReport, error) {
 		if err := r.queue(key[1:], value); err != nil {
 			return err
 		}
-		for k, q := range r.queues {
+		for k, q := range r.queues.all() {
 			v.keys[q.id] = k
 		}
 		return nil

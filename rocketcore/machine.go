@@ -27,7 +27,7 @@ type machine struct {
 	// trimmedSome is called when something may have become free.
 	trimmedSome func()
 	hash        uint64
-	queues      map[message.Queue]*queue
+	queues      queueTable
 	nextID      uint64 // of the next queue that is opened; ids are never used again
 	// applied is the last entry with commands, or the checkpoint's.
 	applied uint64
@@ -48,22 +48,6 @@ type machine struct {
 	life    uint64 // counts Restores: places from before are void
 }
 
-// queue is one queue. Guarded by machine.mu. It holds no pointers and stays small: there may be a hundred thousand.
-type queue struct {
-	key        message.Queue
-	generation cow.Generation
-	id         uint64
-	opened     uint64 // position of the command that opened it
-	start, end message.Offset
-	total      int64 // bytes of all batches, ever
-	trimmed    int64 // of those, below start
-	maxTime    int64 // greatest record time ever, -1 if there was none
-	// expiry is a hint of retention, not state: nothing of the queue is older than it. 0: not known.
-	expiry int64
-	hint   uint32 // of the index, for the next batch
-	waited bool   // machine.waiters has an entry
-}
-
 // termStart is the first entry with commands of a leadership. Its time is what apply saw: within a leadership the log's time
 // rises by itself, but the first leader's clock may have been ahead of the next one's, and then apply holds it.
 type termStart struct {
@@ -80,9 +64,9 @@ func newMachine(c *counters) *machine {
 
 // clear makes the state empty. The caller holds mu, or is alone.
 func (m *machine) clear() {
-	m.counters.queues.Sub(float64(len(m.queues)))
+	m.counters.queues.Sub(float64(m.queues.len()))
 	m.hash, m.nextID, m.applied, m.covered, m.time, m.terms = 0, 1, 0, 0, 0, nil
-	m.queues = map[message.Queue]*queue{}
+	m.queues = newQueueTable()
 	m.producers, m.progress, m.states = producer.New(0), progress.New(), states.New()
 	m.refused = refusals{}
 	m.segment, m.dumps = nil, map[uint64]*dump{}

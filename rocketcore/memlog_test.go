@@ -191,7 +191,7 @@ func (m *machine) dump() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "hash %016x next %d\n", m.hash, m.nextID)
 	for _, k := range m.sortedKeys() {
-		q := m.queues[k]
+		q := m.queues.get(k)
 		fmt.Fprintf(&b, "queue %s id %d opened %d range %d-%d bytes %d-%d max %d\n", k, q.id, q.opened, q.start, q.end, q.trimmed, q.total, q.maxTime)
 	}
 	for _, g := range m.progress.Groups() {
@@ -207,7 +207,7 @@ func (m *machine) dump() string {
 	queues := m.sortedKeys()
 	ids := map[uint64]bool{}
 	for _, k := range queues {
-		ids[m.queues[k].id] = true
+		ids[m.queues.get(k).id] = true
 	}
 	m.mu.RUnlock()
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -226,7 +226,7 @@ func (m *machine) dump() string {
 }
 
 func (m *machine) sortedKeys() []message.Queue {
-	return slices.SortedFunc(maps.Keys(m.queues), progress.CompareQueues)
+	return slices.SortedFunc(maps.Keys(m.queues.places), progress.CompareQueues)
 }
 
 func (m *machine) encodeProgress(group string, q message.Queue) []byte {

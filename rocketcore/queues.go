@@ -79,8 +79,8 @@ func (s *Store) Queues() []message.Queue {
 func (m *machine) keys() []message.Queue {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	keys := make([]message.Queue, 0, len(m.queues))
-	for k := range m.queues {
+	keys := make([]message.Queue, 0, m.queues.len())
+	for k := range m.queues.places {
 		keys = append(keys, k)
 	}
 	return keys

@@ -120,7 +120,7 @@ type view struct {
 func (m *machine) view(k message.Queue) (view, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	q := m.queues[k]
+	q := m.queues.get(k)
 	if q == nil {
 		if m.closed {
 			return view{}, ErrClosed
@@ -137,7 +137,7 @@ func (m *machine) view(k message.Queue) (view, error) {
 func (m *machine) moved(v *view, offset message.Offset) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	q := m.queues[v.key]
+	q := m.queues.get(v.key)
 	return q == nil || q.id != v.id || m.life != v.life || q.start > offset
 }
 

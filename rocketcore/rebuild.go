@@ -103,7 +103,7 @@ func (r *rebuilder) queue(k message.Queue) *rebuilt {
 	}
 	q := &rebuilt{gone: true}
 	r.m.mu.RLock()
-	if live := r.m.queues[k]; live != nil {
+	if live := r.m.queues.get(k); live != nil {
 		*q = rebuilt{id: live.id, opened: live.opened, end: int64(live.end), total: live.total}
 	}
 	r.m.mu.RUnlock()

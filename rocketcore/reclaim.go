@@ -42,7 +42,7 @@ func (r *reclaim) nudge() {
 func (m *machine) lives(w witness) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	q := m.queues[w.key]
+	q := m.queues.get(w.key)
 	return q != nil && q.id == w.id && int64(q.start) < w.end
 }
 
@@ -80,8 +80,8 @@ func (s *Store) reclaimSegments() error {
 func (m *machine) byID() map[uint64]message.Queue {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	ids := make(map[uint64]message.Queue, len(m.queues))
-	for k, q := range m.queues {
+	ids := make(map[uint64]message.Queue, m.queues.len())
+	for k, q := range m.queues.all() {
 		ids[q.id] = k
 	}
 	return ids

@@ -128,14 +128,14 @@ func (r *restoring) queue(key, form []byte) error {
 		return errRecord
 	}
 	v := func(i int) uint64 { return binary.LittleEndian.Uint64(form[8*i:]) }
-	q := &queue{
+	q := queue{
 		key: k, id: v(0), opened: v(1), start: message.Offset(v(2)), end: message.Offset(v(3)), total: int64(v(4)),
 		trimmed: int64(v(5)), maxTime: int64(v(6)),
 	}
 	if q.start < 0 || q.end < q.start {
 		return errRecord
 	}
-	r.queues[k] = q
+	r.queues.add(q)
 	r.counters.queues.Inc()
 	return nil
 }

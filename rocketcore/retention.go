@@ -123,7 +123,7 @@ func (s *Store) keptByAge(v *view, cutoff int64) (message.Offset, error) {
 func (m *machine) hint(v *view, time int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if q := m.queues[v.key]; q != nil && q.id == v.id {
+	if q := m.queues.get(v.key); q != nil && q.id == v.id {
 		q.expiry = time
 	}
 }

@@ -166,7 +166,7 @@ func (s *Store) Close() error {
 		}
 		s.machine.mu.Lock()
 		s.machine.closed = true
-		s.counters.queues.Sub(float64(len(s.machine.queues)))
+		s.counters.queues.Sub(float64(s.machine.queues.len()))
 		s.machine.mu.Unlock()
 		s.machine.wakeEverybody()
 		if s.machine.index != nil {

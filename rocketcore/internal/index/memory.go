@@ -20,15 +20,17 @@ type Memory struct {
 	runs    []memoryRun
 	newest  map[uint64]uint32 // queue → its newest run
 	chunks  [][]packed
+	tables  []uint32
 	used    int // of the last chunk
 	moments []Moment
 }
 
 type memoryRun struct {
 	Run
-	older int32    // the queue's run before this one, -1 if there is none
-	block uint32   // of the first 4 entries
-	more  []uint32 // blocks of the others
+	older int32  // the queue's run before this one, -1 if there is none
+	block uint32 // of the first 4 entries
+	// The blocks of the others stand in Memory.tables, from table on, which has room for room of them.
+	table, room uint32
 }
 
 const (
@@ -92,13 +94,24 @@ func (m *Memory) Add(queue uint64, e *Entry, before int64, hint uint32) uint32 {
 func (m *Memory) push(r *memoryRun, p packed, e *Entry) {
 	block, slot := locate(r.Count)
 	if slot == 0 && block > 0 {
-		r.more = append(r.more, m.allocate(blockSize(block)))
+		m.addBlock(r, block-1, m.allocate(blockSize(block)))
 	}
 	*m.slot(r, block, slot) = p
 	r.Count++
 	r.End = e.End()
 	r.Bytes += int64(e.Size)
 	r.MaxTime = max(r.MaxTime, e.MaxTime)
+}
+
+// addBlock puts the n-th block of a run into its table, which moves to twice the room when it is full.
+func (m *Memory) addBlock(r *memoryRun, n int, block uint32) {
+	if n == int(r.room) {
+		table, room := uint32(len(m.tables)), max(2*r.room, 2)
+		m.tables = append(m.tables, make([]uint32, room)...)
+		copy(m.tables[table:], m.tables[r.table:r.table+r.room])
+		r.table, r.room = table, room
+	}
+	m.tables[int(r.table)+n] = block
 }
 
 // Tick records that the entry at index has this log time. The caller holds guard's write side.
@@ -143,7 +156,7 @@ func (m *Memory) allocate(n int) uint32 {
 func (m *Memory) slot(r *memoryRun, block, slot int) *packed {
 	at := r.block
 	if block > 0 {
-		at = r.more[block-1]
+		at = m.tables[int(r.table)+block-1]
 	}
 	return &m.chunks[at/chunkEntries][int(at%chunkEntries)+slot]
 }
