@@ -91,7 +91,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		d := openNode(t, Options{RequestTimeout: time.Second, MaxFetchWait: 10 * time.Millisecond})
+		d := openNode(t, Options{RequestTimeout: time.Second, MaxFetchWait: 10 * time.Millisecond, Groups: hastyGroups()})
 		fill := filler{rand.New(rand.NewPCG(seed, 1)), []*image.Topic{d.node.create("orders", 2), d.node.create("audit", 1)}}
 		c := d.dial(t)
 		for _, row := range d.front.Table().Rows() {

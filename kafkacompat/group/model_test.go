@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -625,21 +626,19 @@ type history struct {
 	got   struct{ answers, writes []string } // of the machine, since the last comparison
 }
 
+var modelSeeds = flag.Int("model.seeds", 8, "random histories that TestModel runs")
+
 // TestModel compares the machine with the model over random histories of members that join, sync, hang, come back, leave
 // and lie, with restarts of the coordinator in between.
 func TestModel(t *testing.T) {
-	seeds, length := 30, 1500
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
+	for seed := range *modelSeeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 7))
 			h := &history{t: t, rng: rng, insts: map[string]string{}, open: map[Call]bool{}}
 			h.opts = Options{InitialRebalanceDelay: []time.Duration{-1, 2 * time.Second}[seed%2], NewMemberJoinTimeout: 20 * time.Second,
 				MaxMembers: 2 + rng.IntN(8)}.WithDefaults()
 			h.m, h.model = New(h.opts), newModel(h.opts)
-			for i := range length {
+			for i := range 1000 {
 				h.where = fmt.Sprintf("seed %d step %d", seed, i)
 				h.step()
 				if t.Failed() {
