@@ -94,7 +94,7 @@ func runHistory(t *testing.T, seed uint64, p pace) []string {
 	}
 	w.open()
 	defer func() { _ = w.store.Close() }()
-	for range 700 {
+	for range 450 {
 		w.step()
 		if p.restart > 0 && w.luck.IntN(p.restart) == 0 {
 			w.restart()
