@@ -44,7 +44,7 @@ fuzz: ## every fuzz target for FUZZTIME (10m), two at a time
 	@./.ci/fuzz '$(GO)' '$(FUZZTIME)'
 
 sim: ## the replicated log under SEEDS (500) random histories of faults
-	$(GO) test ./raftlog -run TestSim -count 1 -timeout 2h -sim.seeds $(SEEDS)
+	$(GO) test ./raftlog -run TestSim -count 1 -v -timeout 2h -sim.seeds $(SEEDS)
 
 bench: build ## speed, restart and memory, measured in one run (the temporary directory must lie on a real disk)
 	$(GO) test ./raftlog -run '^$$' -bench GroupCommit -benchtime 1x

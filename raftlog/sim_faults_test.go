@@ -37,6 +37,7 @@ var simFaults = []simFault{
 	{"skew", 1, (*simWorld).skewClock},
 	{"replace", 2, (*simWorld).replaceOne},
 	{"wipe", 2, (*simWorld).wipeDisks},
+	{"rot", 2, (*simWorld).rotDisk},
 }
 
 // hurt does random faults until the profile's time is over.

@@ -16,7 +16,7 @@ func (w *simWorld) mayLose(count int) bool {
 	busy := len(w.repairs) + w.repairing
 	w.mu.Unlock()
 	for _, n := range w.allNodes() {
-		if n.is(simLost) || n.doomed.Load() {
+		if n.is(simLost) || n.doomed.Load() || n.rotten.Load() {
 			return false
 		}
 	}
@@ -27,7 +27,8 @@ func (w *simWorld) mayLose(count int) bool {
 func (w *simWorld) repair(n *simNode) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.Contains(w.repairs, n) {
+	if !n.queued {
+		n.queued = true
 		w.repairs = append(w.repairs, n)
 	}
 }
@@ -57,7 +58,7 @@ func (w *simWorld) replace(old *simNode, rng *simRandom) {
 	next := w.newNode(old.host, nil)
 	w.event("%s is replaced by %s", old, next)
 	steps := []func() bool{func() bool { return w.join(next, rng) }, func() bool { return w.expel(old) }}
-	if rng.chance(0.5) {
+	if rng.chance(0.5) || old.rotten.Load() { // a leader with a bad disk cannot give a snapshot
 		slices.Reverse(steps)
 	}
 	for _, step := range steps {

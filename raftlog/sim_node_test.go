@@ -25,6 +25,8 @@ type simNode struct {
 
 	apart  atomic.Pointer[simLedger] // who judges a replica that is fed nonsense; nil: the ledger of all
 	doomed atomic.Bool               // its machine went down with unsynced acknowledgements: the id is used up
+	rotten atomic.Bool               // a bit of its disk has flipped: it may fail, and must not serve what is wrong
+	queued bool                      // is to be replaced, or was; guarded by simWorld.mu
 	chance *simRandom                // for what happens to this replica alone
 
 	mu      sync.Mutex // guards all below
@@ -136,8 +138,8 @@ func (n *simNode) start() {
 		n.w.event("%s crashes while it starts", n)
 		n.reboot(n.w.profile.loss(n.chance.uint64()))
 		n.w.later(n.start)
-	case unclean && n.doomed.Load():
-		n.w.event("%s may have lost log", n)
+	case unclean && n.doomed.Load(), n.rotten.Load():
+		n.w.event("%s must be replaced: %v", n, err)
 		n.set(simLost)
 		n.w.repair(n)
 	default:
@@ -195,6 +197,12 @@ func (n *simNode) attend(l *Log, life int) {
 	case excuse != nil && errors.Is(err, excuse):
 		n.w.event("%s stops: %v", n, err)
 		n.crash(n.w.profile.failureLoss(n.chance.uint64()))
+	case n.rotten.Load():
+		n.w.event("%s must be replaced: %v", n, err)
+		if n.die(simLost, func() {}) {
+			n.w.repair(n)
+		}
+		return
 	default:
 		n.w.violate("%s has failed: %v", n, err)
 		return

@@ -36,7 +36,9 @@ func TestSim(t *testing.T) {
 			}
 			report := simulate(t, seed, profile)
 			total.add(report.counts)
-			report.log(t, profile)
+			if *simTrace || len(report.violations) > 0 {
+				report.log(t, profile)
+			}
 			if len(report.violations) > 0 {
 				t.Fatalf("%s\nrun it again: go test ./raftlog -run 'TestSim$' -sim.seed=%d -sim.trace", report.story(), seed)
 			}

@@ -283,6 +283,7 @@ func (w *simWorld) observe() {
 func (w *simWorld) calm() {
 	w.event("calm")
 	w.calmed.Store(true)
+	w.repairRotten()
 	w.net.calm()
 	for _, n := range w.allNodes() {
 		n.calm()
