@@ -109,9 +109,13 @@ func TestSimNoticesForgottenVote(t *testing.T) {
 	})
 }
 
+// TestSimNoticesAmnesiac lets a replica with a new disk come back under its old id: once as it is, where it finds out by
+// itself, and once without that guard, where entries get lost or the library finds its log too short.
 func TestSimNoticesAmnesiac(t *testing.T) {
-	simNotice(t, func(p *simProfile) {
-		p.amnesia = true
-		p.only("wipe", "isolate", "split", "kill")
-	})
+	for _, guarded := range []bool{true, false} {
+		simNotice(t, func(p *simProfile) {
+			p.amnesia, p.breaks.trustPeers = true, !guarded
+			p.only("wipe", "isolate", "split", "kill")
+		})
+	}
 }
