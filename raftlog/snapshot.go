@@ -304,15 +304,14 @@ func (l *Log) pull(from Fetcher, leader ReplicaID, snap *raftpb.Snapshot) (*prep
 	}
 	throttle := newThrottle(l.opt.SnapshotBytesPerSecond)
 	for _, f := range m.Files {
-		if err := l.pullFile(from, leader, dir, f, throttle); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
-		}
-	}
-	for _, f := range m.Files {
-		if strings.HasPrefix(f.Name, logPrefix) {
-			if _, err := segment.CheckCopied(l.cfg.FS, [16]byte(l.cfg.UID), path.Join(dir, f.Name)); err != nil {
-				return nil, errors.Join(err, l.cfg.FS.RemoveAll(dir))
+		err := l.pullFile(from, leader, dir, f, throttle)
+		if err == nil && strings.HasPrefix(f.Name, logPrefix) {
+			if _, err = segment.CheckCopied(l.cfg.FS, [16]byte(l.cfg.UID), path.Join(dir, f.Name)); err != nil {
+				err = errors.Join(err, l.cfg.FS.Remove(path.Join(dir, f.Name))) // the next pull goes on from here
 			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
 	for _, sub := range []string{"log", "ckpt", ""} {
@@ -326,7 +325,12 @@ func (l *Log) pull(from Fetcher, leader ReplicaID, snap *raftpb.Snapshot) (*prep
 	}
 	adopted, err := ckpt.Adopt(m.Checkpoint, uint64(l.cfg.Replica))
 	if err != nil {
-		return nil, errors.Join(err, l.cfg.FS.RemoveAll(dir))
+		for _, f := range m.Files {
+			if strings.HasPrefix(f.Name, ckptPrefix) { // which one is damaged is not known
+				err = errors.Join(err, l.cfg.FS.Remove(path.Join(dir, f.Name)))
+			}
+		}
+		return nil, err
 	}
 	if adopted.Index != p.index || adopted.UID != [16]byte(l.cfg.UID) {
 		return nil, errors.Join(ErrForeign, l.cfg.FS.RemoveAll(dir))
@@ -380,10 +384,11 @@ func (l *Log) pullFile(from Fetcher, leader ReplicaID, dir string, f snapshotFil
 	buf := make([]byte, pullChunk)
 	for at < f.Bytes {
 		chunk := buf[:min(int64(len(buf)), f.Bytes-at)]
-		if err := t.wait(l.ctx.Done(), len(chunk)); err != nil {
+		if err := t.wait(l.ctx.Done()); err != nil {
 			return err
 		}
 		n, err := from.FetchFile(leader, f.Name, at, chunk)
+		t.spend(n)
 		if err != nil {
 			return err
 		}
@@ -406,28 +411,31 @@ type throttle struct {
 
 func newThrottle(perSecond int64) *throttle { return &throttle{perSecond: perSecond} }
 
-func (t *throttle) wait(stop <-chan struct{}, bytes int) error {
-	if t.perSecond < 0 {
-		select {
-		case <-stop:
-			return ErrClosed
-		default:
-			return nil
-		}
+// wait returns when the bytes spent so far have had their time.
+func (t *throttle) wait(stop <-chan struct{}) error {
+	select {
+	case <-stop:
+		return ErrClosed
+	default:
 	}
-	now := time.Now()
-	if t.next.Before(now) {
-		t.next = now
-	}
-	pause := time.NewTimer(t.next.Sub(now))
+	pause := time.NewTimer(time.Until(t.next))
 	defer pause.Stop()
-	t.next = t.next.Add(time.Duration(int64(bytes) * int64(time.Second) / t.perSecond))
 	select {
 	case <-pause.C:
 		return nil
 	case <-stop:
 		return ErrClosed
 	}
+}
+
+func (t *throttle) spend(bytes int) {
+	if t.perSecond < 0 {
+		return
+	}
+	if now := time.Now(); t.next.Before(now) {
+		t.next = now
+	}
+	t.next = t.next.Add(time.Duration(int64(bytes) * int64(time.Second) / t.perSecond))
 }
 
 // installSnapshot switches to the generation that was prepared for a snapshot which raft has accepted. It runs on the
