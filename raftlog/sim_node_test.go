@@ -162,7 +162,7 @@ func (n *simNode) live(l *Log, machine *simMachine, life int) {
 	n.w.event("%s starts: term %d, commit %d, entries %d to %d, checkpoint %d",
 		n, hard.Term, hard.Commit, l.seg().First(), l.seg().Last(), l.ckpt().Newest().Index)
 	n.w.starts.Add(1)
-	if Index(hard.Commit) < n.floor {
+	if Index(hard.Commit) < n.floor && !n.rotten.Load() {
 		n.w.violate("%s comes back with commit %d, which was %d when it went down", n, hard.Commit, n.floor)
 	}
 	n.w.ledger.reopened(n.id, Term(hard.Term), ReplicaID(hard.Vote))
