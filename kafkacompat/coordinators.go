@@ -104,8 +104,16 @@ func (c *coordinators) drop(shard image.ShardID) {
 	}
 }
 
+// topic names a topic, also one that only RocketMQ's clients can name.
 func (c *coordinators) topic(id message.TopicID) (string, bool) {
-	return kafkaTopic(c.f.node.Image(), id)
+	t, ok := c.f.node.Image().TopicByID(image.UUID(id))
+	if !ok {
+		return "", false
+	}
+	if name, ok := t.KafkaName(); ok {
+		return name, true
+	}
+	return t.Name, true
 }
 
 // all are the hosts of all shards.

@@ -3,6 +3,7 @@ package kafkacompat
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/duolog/duolog/internal/metrics"
@@ -74,6 +75,9 @@ func (o Options) Validate() error {
 			o.MaxFetchBytes, o.FetchMemoryBytes)
 	case o.MaxFetchWait < 0 || o.RequestTimeout < 0:
 		return fmt.Errorf("kafka front: time-outs must be above zero, they are %v and %v", o.MaxFetchWait, o.RequestTimeout)
+	}
+	if o.MaxOffsetMetadata < 0 || o.MaxOffsetMetadata > math.MaxUint16 {
+		return fmt.Errorf("kafka front: offset.metadata.max.bytes is %d, must lie in 0..%d", o.MaxOffsetMetadata, math.MaxUint16)
 	}
 	return o.Groups.Validate()
 }

@@ -98,11 +98,11 @@ func (h *Host) retainGroup(name string) (forgotten int) {
 	return forgotten
 }
 
-// orphans are offsets of topics that are gone. A topic that is not known here may be too new, so it must have been missing
-// for a while.
+// orphans are offsets of topics that are gone. Nobody can ask for them, so there is no hurry; but a topic that is not known
+// here may be too new for what this node knows of the cluster.
 func (h *Host) orphans(now time.Time, offsets []Offset) (gone []int) {
 	for i, o := range offsets {
-		if o.Topic == "" && now.UnixMilli()-o.Time >= h.opts.RetentionInterval.Milliseconds() {
+		if o.Topic == "" && now.UnixMilli()-o.Time >= h.opts.OffsetRetention.Milliseconds() {
 			gone = append(gone, i)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Keeper  Keeper
 	Options Options
-	// Topic names a topic as Kafka clients know it; false if there is none with this id.
+	// Topic names a topic as Kafka clients know it, if they can; false if there is none with this id.
 	Topic   func(message.TopicID) (string, bool)
 	Now     func() time.Time // default time.Now
 	Logger  *slog.Logger

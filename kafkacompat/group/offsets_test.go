@@ -95,19 +95,20 @@ func TestRetention(t *testing.T) {
 		k.mu.Lock()
 		k.step(PutProgress{"rocket", Progress{Queue: queue(0)}})
 		k.mu.Unlock()
-		time.Sleep(9 * time.Minute)
+		time.Sleep(23 * time.Hour)
+		mustCommit(t, h, "simple", queue(0), 1) // once more
 		if n := len(k.GroupProgress("simple")); n != 2 {
 			t.Errorf("too early: %d are left", n)
 		}
-		time.Sleep(11 * time.Minute)
-		if n := len(k.GroupProgress("simple")); n != 1 {
-			t.Errorf("%d are left", n)
+		time.Sleep(80 * time.Minute)
+		if p := k.GroupProgress("simple"); len(p) != 1 || p[0].Queue != queue(0) {
+			t.Errorf("left are %+v", p)
 		}
-		time.Sleep(23 * time.Hour)
+		time.Sleep(22 * time.Hour)
 		if _, err := h.Describe("simple"); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(2 * time.Hour)
 		if d, err := h.Describe("simple"); !errors.Is(err, ErrUnknownGroup) || d.State != Dead {
 			t.Errorf("%+v, %v", d, err)
 		}
